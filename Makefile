@@ -1,0 +1,72 @@
+# The face of mirl. `make help` lists the targets; every one is a line of `common/.venv/bin/mirl` or close to it.
+#   PAPER=mime TASK=wide_ring METHOD=mime SEEDS=0,1,2 BUDGET=tiny|workstation|paper JOBS=2 DEVICE=cpu|gpu
+
+PYTHON ?= python3.11
+DEVICE ?=
+VENVS   = $(PYTHON) common/src/mirl/suite/venvs.py
+MIRL    = common/.venv/bin/mirl
+POETRY  = .tools/poetry/bin
+PAPERS  = $(notdir $(patsubst %/pyproject.toml,%,$(wildcard papers/*/pyproject.toml)))
+
+option  = $(if $(strip $($(1))),--$(2) "$(strip $($(1)))")
+CHOICE  = $(call option,PAPER,paper) $(call option,TASK,task)
+RUNS    = $(CHOICE) $(call option,METHOD,method) $(call option,SEEDS,seeds) $(call option,BUDGET,budget) $(call option,JOBS,jobs)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup suite reproduce plan list status compare regress bench check doctor test lint lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: suite ## set up the suite and PAPER (default: all papers), on DEVICE (default: what is there)
+	@for paper in $(if $(PAPER),"$(PAPER)",$(PAPERS)); do $(MIRL) setup --paper "$$paper" $(call option,DEVICE,device) || exit; done
+
+suite:
+	@$(VENVS) common
+
+reproduce: suite ## run PAPER [TASK METHOD SEEDS BUDGET JOBS], then compare; again continues
+	@$(MIRL) reproduce $(RUNS)
+
+plan: suite ## the runs of PAPER [TASK METHOD SEEDS BUDGET] and what they cost here
+	@$(MIRL) plan $(RUNS)
+
+list: suite ## every experiment: reference, ours, verdict, cost
+	@$(MIRL) list $(call option,PAPER,paper)
+
+status: suite ## the runs that were begun, live with WATCH=1
+	@$(MIRL) status $(call option,PAPER,paper) $(call option,BUDGET,budget) $(if $(WATCH),--watch)
+
+compare: suite ## verdicts of PAPER [TASK BUDGET] against the paper's numbers
+	@$(MIRL) compare $(CHOICE) $(call option,BUDGET,budget)
+
+regress: suite ## tiny runs of [PAPER] against the regression bands
+	@$(MIRL) regress $(call option,PAPER,paper) $(call option,JOBS,jobs)
+
+bench: suite ## speed of PAPER [TASK], beside its plain twin
+	@$(MIRL) bench $(CHOICE)
+
+check: suite ## validate everything under results
+	@$(MIRL) check results
+
+doctor: suite ## what this host has, what is missing and the command that mends it
+	@$(MIRL) doctor
+
+test: setup ## all fast tests: the suite's, then each paper's in its own environment
+	@common/.venv/bin/python -m pytest -q -m "not slow" common/tests tests
+	@for paper in $(PAPERS); do (cd papers/$$paper && .venv/bin/python -m pytest -q -m "not slow" tests) || exit; done
+
+lint: setup ## ruff and mypy
+	@common/.venv/bin/ruff check . && common/.venv/bin/ruff format --check .
+	@common/.venv/bin/mypy common/src
+	@for paper in $(PAPERS); do common/.venv/bin/mypy --python-executable papers/$$paper/.venv/bin/python papers/$$paper/src || exit; done
+
+lock: $(POETRY)/poetry ## renew the lock and the hashed requirements of PAPER (default: common and all papers)
+	@for project in $(if $(PAPER),papers/$(PAPER),common $(addprefix papers/,$(PAPERS))); do \
+		$(POETRY)/python common/src/mirl/suite/lock.py $$project || exit; done
+
+$(POETRY)/poetry:
+	@$(PYTHON) -m venv .tools/poetry && $(POETRY)/pip install --quiet poetry==2.5.1 poetry-plugin-export==1.10.1 $(POETRY_PLUGINS)
+
+clean: ## remove environments and caches; results stay
+	@rm -rf common/.venv papers/*/.venv .tools .mypy_cache .ruff_cache .pytest_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

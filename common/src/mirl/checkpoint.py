@@ -1,0 +1,69 @@
+"""Checkpoints that are whole or absent: each in a folder of its own, with one small file that names the newest."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from mirl.config import ConfigError
+from mirl.files import read_json, sha256, sync_folder, write_json
+
+MEND = "start again with --overwrite, which keeps the old folder aside"
+
+
+class TrainState(Protocol):
+    """Everything that must survive a kill."""
+
+    env_step: int
+    """Environment interactions so far, with action repeat, summed over parallel environments."""
+
+    def save(self, folder: Path) -> None:
+        """Write files into an empty folder."""
+
+    def load(self, folder: Path) -> None:
+        """Read them back."""
+
+
+def read_latest(directory: Path) -> dict[str, Any] | None:
+    """What the newest checkpoint of a run directory says of itself; None where there is none.
+
+    Raises ConfigError where the checkpoint, or a table that it counts on, is damaged or has lost rows.
+    """
+    folder = directory / "checkpoint"
+    if not (folder / "latest.json").exists():
+        return None
+    try:
+        latest: dict[str, Any] = read_json(folder / "latest.json")
+    except ValueError as error:
+        raise ConfigError(f"{error}; {MEND}") from None
+    for name, expected in latest["files"].items():
+        path = folder / latest["folder"] / name
+        if not path.is_file():
+            raise ConfigError(f"{path} is missing; {MEND}")
+        if sha256(path) != expected:
+            raise ConfigError(f"{path} is damaged (its sha256 differs from the one written); {MEND}")
+    for name, length in latest["lengths"].items():
+        path = directory / name
+        if not path.is_file() or path.stat().st_size < length:
+            raise ConfigError(f"{path} is shorter than its checkpoint says; {MEND}")
+    return latest
+
+
+def write_checkpoint(directory: Path, state: TrainState, facts: Mapping[str, Any]) -> None:
+    """Save `state` into a new folder, then make it the newest in one rename, then drop the older ones.
+
+    `facts` (table lengths, clocks, wall seconds) are kept in latest.json beside the files' sha256.
+    """
+    folder = directory / "checkpoint"
+    folder.mkdir(exist_ok=True)
+    older = [int(path.name.removeprefix("save-")) for path in folder.glob("save-*")]
+    saved = folder / f"save-{max(older, default=0) + 1}"
+    saved.mkdir()
+    state.save(saved)
+    sync_folder(saved)
+    files = {path.name: sha256(path) for path in sorted(saved.iterdir())}
+    write_json(folder / "latest.json", {"folder": saved.name, "env_step": state.env_step, **facts, "files": files})
+    for number in older:
+        shutil.rmtree(folder / f"save-{number}")

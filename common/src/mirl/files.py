@@ -1,0 +1,67 @@
+"""Files that are whole or absent: atomic writes, hashes and reads that forgive a torn last line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader, or a kill, sees the old file or the new one and nothing between."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON atomically, indented for people."""
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Parsed JSON; raises ValueError naming the file where it cannot be parsed."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid JSON ({error})") from None
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal sha256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def whole_lines(text: str) -> list[str]:
+    """The lines of `text` that end in a newline; a line torn by a kill is left out."""
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
+def move_aside(folder: Path) -> Path:
+    """Rename `folder` to the first free `<name>.aside-<n>` beside it and return the new path."""
+    number = 1
+    while (target := folder.with_name(f"{folder.name}.aside-{number}")).exists():
+        number += 1
+    folder.rename(target)
+    return target

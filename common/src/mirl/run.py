@@ -1,0 +1,289 @@
+"""One run directory: how a run begins, continues, writes itself down and ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from mirl import config as configs
+from mirl.checkpoint import MEND, TrainState, read_latest, write_checkpoint
+from mirl.clock import Clock, Progress
+from mirl.config import ConfigError
+from mirl.files import move_aside, read_json, write_json
+from mirl.recorder import NonFiniteLoss, Recorder, Sink, TensorBoard, WeightsAndBiases
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Header", "Interrupted", "NonFiniteLoss", "Run", "TrainState"]
+
+SCHEMA_VERSION = 1
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+RECORD_PERIOD_S = 2.0
+"""run.json is rewritten at most this often while a run logs."""
+
+State = TypeVar("State", bound=TrainState)
+
+
+class Interrupted(Exception):
+    """SIGTERM or SIGINT asked the run to stop; its checkpoint is saved."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}; the same command continues")
+        self.signal_number = signal_number
+
+
+@dataclass(frozen=True)
+class Header:
+    """Who a run is. Together with the config it decides whether a folder may be continued."""
+
+    paper: str
+    task: str
+    method: str
+    seed: int
+    fidelity: str
+    device: str
+    variant: str = ""
+
+    @property
+    def run_id(self) -> str:
+        """`paper/task/method[@variant]/seed<k>`."""
+        method = f"{self.method}@{self.variant}" if self.variant else self.method
+        return f"{self.paper}/{self.task}/{method}/seed{self.seed}"
+
+
+class Run:
+    """One run directory, open for writing: `open_run` makes it, a paper's `train` uses it."""
+
+    def __init__(self, directory: Path, header: Header, config: Any, sinks: Sequence[str], save_every: int) -> None:
+        """`save_every`: environment steps between checkpoints; 0 saves each time the loop asks."""
+        self.directory, self.header, self.config = directory, header, config
+        self.seed, self.device = header.seed, header.device
+        self.sink_names = sinks
+        self.env_step = 0
+        self.stop_signal: int | None = None
+        self.wall_s_before = 0.0
+        self.began = time.monotonic()
+        self.clocks: dict[str, Clock] = {}
+        self.save_clock = self.clock("save", save_every)
+        self.progress = Progress(header.run_id, config.total_env_steps)
+        self.recorder: Recorder | None = None
+        self.record: dict[str, Any] = {}
+        self.record_written = -float("inf")
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds spent on what the tables hold, over all attempts."""
+        return self.wall_s_before + time.monotonic() - self.began
+
+    @property
+    def stop_requested(self) -> bool:
+        """True once SIGTERM or SIGINT has arrived."""
+        return self.stop_signal is not None
+
+    # What a training loop uses.
+
+    def clock(self, name: str, every: int) -> Clock:
+        """A clock whose state is kept in the checkpoint under `name`; `every` in environment steps, 0: each call."""
+        return self.clocks.setdefault(name, Clock(every))
+
+    def should_save(self, env_step: int) -> bool:
+        """True when a checkpoint is due: by the clock, or because a signal asked the run to stop."""
+        return self.save_clock(env_step) or self.stop_requested
+
+    def restore(self, state: State) -> State:
+        """Load the checkpoint, if there is one, into `state` and cut the tables back to it; opens the recorder."""
+        latest = read_latest(self.directory)
+        if latest:
+            state.load(self.directory / "checkpoint" / latest["folder"])
+            self.env_step, self.wall_s_before = state.env_step, latest["wall_s"]
+            for name, last in latest["clocks"].items():
+                self.clock(name, 0).last = last
+            print(f"continuing {self.header.run_id} from env step {state.env_step:,}", flush=True)
+        self.recorder = Recorder(self.directory, self.open_sinks())
+        self.recorder.open(latest["lengths"] if latest else None)
+        self.progress = Progress(self.header.run_id, self.config.total_env_steps, self.env_step)
+        self.began = time.monotonic()
+        return state
+
+    def log(self, env_step: int, metrics: Mapping[str, float]) -> None:
+        """Record metrics named train/…, eval/…, loss/… or time/…; raises NonFiniteLoss for a NaN or infinite loss."""
+        self.env_step = env_step
+        self.opened.log(env_step, self.wall_s, metrics)
+        for name in metrics:
+            if name.startswith(("eval/", "train/")):
+                self.record["last_metric"] = f"{name} {metrics[name]:.4g}"
+                break
+        self.progress(env_step, self.record.get("last_metric", ""))
+        if time.monotonic() - self.record_written > RECORD_PERIOD_S:
+            self.write_record("running")
+
+    def log_episodes(
+        self,
+        env_step: int,
+        setting: str,
+        returns: Sequence[float],
+        lengths: Sequence[int],
+        successes: Sequence[float],
+    ) -> None:
+        """Record evaluation episodes: sequences of equal length, one entry an episode."""
+        self.opened.log_episodes(env_step, setting, returns, lengths, successes)
+
+    def log_image(self, env_step: int, name: str, image: np.ndarray) -> None:
+        """Show an image, uint8 (height, width, 3), in TensorBoard."""
+        self.opened.image(env_step, name, image)
+
+    def save(self, state: TrainState) -> None:
+        """Write a checkpoint atomically; then raises Interrupted if a signal asked the run to stop."""
+        facts = {
+            "wall_s": self.wall_s,
+            "lengths": self.opened.sync(),
+            "clocks": {name: clock.last for name, clock in self.clocks.items()},
+        }
+        write_checkpoint(self.directory, state, facts)
+        if self.stop_signal is not None:
+            raise Interrupted(self.stop_signal)
+
+    # How a run begins and ends.
+
+    def begin(self, attempts: Sequence[Mapping[str, Any]]) -> None:
+        """Take the folder's lock and the signals, and write down that attempt number `len(attempts) + 1` runs."""
+        self.lock = hold(self.directory)
+        self.previous_handlers = {number: signal.signal(number, self.on_signal) for number in STOP_SIGNALS}
+        resolved = resolve(self.header, self.config)
+        earlier = [{**attempt, "status": "killed"} if attempt["status"] == "running" else attempt for attempt in attempts]
+        self.record = {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.header.run_id,
+            "paper": self.header.paper,
+            "config": resolved,
+            "config_sha256": configs.digest(resolved),
+            "total_env_steps": self.config.total_env_steps,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "attempts": [*earlier, {"number": len(earlier) + 1, "start": utc_now(), "end": None, "status": "running"}],
+        }
+        self.write_record("running")
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.stop_requested:  # whoever asks twice does not want to wait for the checkpoint
+            raise KeyboardInterrupt
+        self.stop_signal = number
+
+    def end(self, status: str, reason: str = "") -> None:
+        """Write down how it ended (finished, interrupted or failed, and why) and let go of everything."""
+        attempt = self.record["attempts"][-1]
+        attempt.update(end=utc_now(), status=status, **({"reason": reason} if reason else {}))
+        try:
+            if self.recorder:
+                self.recorder.close()
+            self.write_record(status)
+        finally:
+            for number, handler in self.previous_handlers.items():
+                signal.signal(number, handler)
+            self.lock.close()
+
+    def write_record(self, status: str) -> None:
+        """Rewrite run.json, the state that `mirl status` shows."""
+        self.record_written = time.monotonic()
+        rate = round(self.progress.env_steps_per_s, 3)
+        self.record.update(status=status, env_step=self.env_step, env_steps_per_s=rate, updated=utc_now())
+        write_json(self.directory / "run.json", self.record)
+
+    @property
+    def opened(self) -> Recorder:
+        if self.recorder is None:
+            raise RuntimeError("run.restore(state) must come before anything is recorded")
+        return self.recorder
+
+    def open_sinks(self) -> list[Sink]:
+        sinks: list[Sink] = []
+        if "tensorboard" in self.sink_names:
+            sinks.append(TensorBoard(self.directory, self.env_step))
+        if "wandb" in self.sink_names:
+            sinks.append(WeightsAndBiases(self.directory, self.header.run_id, resolve(self.header, self.config)))
+        return sinks
+
+
+def open_run(
+    directory: Path,
+    header: Header,
+    config: Any,
+    sinks: Sequence[str] = ("tensorboard",),
+    save_every: int = 0,
+    overwrite: bool = False,
+) -> Run | None:
+    """Begin or continue a run; None where it is finished already.
+
+    Raises ConfigError, with nothing written, when another process writes there, when the folder holds another run,
+    another config or foreign files, or when its checkpoint is damaged.
+    """
+    if overwrite and directory.exists():
+        with hold(directory):
+            print(f"the old folder is now {move_aside(directory)}", flush=True)
+    record = read_record(directory)
+    if record is None:
+        refuse_foreign_files(directory)
+    else:
+        difference = configs.first_difference(record["config"], resolve(header, config))
+        if difference:
+            raise ConfigError(
+                f"{directory} was started with {difference}; choose another folder, "
+                "or pass --overwrite, which keeps the old one aside"
+            )
+        if (directory / "manifest.json").exists():
+            return None
+        read_latest(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    run = Run(directory, header, config, sinks, save_every)
+    run.begin(record["attempts"] if record else [])
+    return run
+
+
+def resolve(header: Header, config: Any) -> dict[str, Any]:
+    """Header and config in one dictionary, as it is recorded and compared."""
+    return {**{name: value for name, value in vars(header).items() if name != "paper"}, **configs.as_dictionary(config)}
+
+
+def utc_now() -> str:
+    """UTC time to the second, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def read_record(directory: Path) -> dict[str, Any] | None:
+    """run.json of a run directory, or None; raises ConfigError where it cannot be read."""
+    path = directory / "run.json"
+    if not path.exists():
+        return None
+    try:
+        record: dict[str, Any] = read_json(path)
+    except ValueError as error:
+        raise ConfigError(f"{error}; {MEND}") from None
+    return record
+
+
+def refuse_foreign_files(directory: Path) -> None:
+    """A folder without run.json may hold what a runner puts there before the run begins, and nothing else."""
+    for path in directory.iterdir() if directory.exists() else ():
+        if path.name != "run.lock" and not (path.name.startswith("attempt-") and path.suffix == ".log"):
+            raise ConfigError(f"{directory} holds files of something else ({path.name}); choose another folder")
+
+
+def hold(directory: Path) -> IO[str]:
+    """Lock a run directory; the kernel lets go of it when this process ends, however it ends."""
+    stream = (directory / "run.lock").open("a")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.close()
+        raise ConfigError(f"{directory} is being written by another process; wait for it or end it") from None
+    return stream

@@ -1,0 +1,1 @@
+"""The host half: plans, runs, judges and checks experiments. It never imports a paper."""

@@ -1,0 +1,185 @@
+"""The suite's command line: list, plan, reproduce, status, compare, regress, bench, check, publish, doctor, run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from mirl.config import ConfigError, choose
+from mirl.files import describe_os_error
+from mirl.suite import experiments as registry
+from mirl.suite.experiments import Experiments, RunSpec
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+
+Root = Annotated[Path | None, typer.Option(help="The repository; default: found upwards from here.", show_default=False)]
+PaperOption = Annotated[str | None, typer.Option("--paper", help="Which paper.", show_default=False)]
+TaskOption = Annotated[str | None, typer.Option("--task", help="Which task; default: all.", show_default=False)]
+MethodOption = Annotated[
+    str | None, typer.Option("--method", help="Which method, or method@variant; default: all.", show_default=False)
+]
+SeedsOption = Annotated[str | None, typer.Option("--seeds", help="As 0,1,2; default: the budget's.", show_default=False)]
+BudgetOption = Annotated[str, typer.Option("--budget", help="tiny, workstation or paper.")]
+JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Runs at a time; default: as the cores allow.")]
+
+
+def open_experiments(root: Path | None) -> tuple[Path, Experiments]:
+    place = root.resolve() if root else registry.find_root(Path.cwd())
+    return place, registry.load(place / "reproduce.yaml")
+
+
+def numbers(text: str | None) -> list[int] | None:
+    """'0,1,2' -> [0, 1, 2]; raises ConfigError."""
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdigit() for word in words):
+        raise ConfigError(f"--seeds must be whole numbers with commas between, as 0,1,2, got {text!r}")
+    return list(dict.fromkeys(int(word) for word in words))
+
+
+@app.command("list")
+def list_experiments(paper: PaperOption = None, root: Root = None) -> None:
+    """Every experiment: reference value, our value, verdict, estimated cost here."""
+    from mirl.suite import listing
+
+    place, experiments = open_experiments(root)
+    names = [registry.choose_paper(experiments, paper)] if paper else list(experiments.papers)
+    console.print(listing.render(place, experiments, names))
+
+
+@app.command()
+def plan(
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    method: MethodOption = None,
+    seeds: SeedsOption = None,
+    budget: BudgetOption = "paper",
+    jobs: JobsOption = None,
+    root: Root = None,
+) -> None:
+    """The runs, and the time and memory they will take on this host."""
+    from mirl.suite import plan as planning
+
+    place, experiments = open_experiments(root)
+    specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
+    lanes = jobs or planning.default_jobs(experiments, specs)
+    estimates = [planning.estimate(place, experiments, spec) for spec in specs]
+    console.print(planning.render(estimates))
+    console.print(planning.summary(estimates, lanes))
+
+
+@app.command()
+def reproduce(
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    method: MethodOption = None,
+    seeds: SeedsOption = None,
+    budget: BudgetOption = "paper",
+    jobs: JobsOption = None,
+    retries: Annotated[int, typer.Option(min=0, help="How often a failed run is tried again.")] = 0,
+    root: Root = None,
+) -> None:
+    """Run what is not finished, then compare. The same command again continues."""
+    from mirl.suite import reproduce as reproducing
+
+    place, experiments = open_experiments(root)
+    if not paper:
+        raise ConfigError(f"--paper is needed (papers: {', '.join(experiments.papers)})")
+    specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
+    complete = reproducing.reproduce(place, experiments, specs, console, jobs, retries)
+    reproducing.judge(place, experiments, specs, console)
+    raise typer.Exit(0 if complete else 1)
+
+
+@app.command()
+def status(
+    paper: PaperOption = None,
+    budget: Annotated[str | None, typer.Option(help="tiny, workstation or paper; default: all.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+    root: Root = None,
+) -> None:
+    """The runs that were begun: progress, speed, time left, last metric."""
+    from mirl.suite import status as showing
+
+    place, experiments = open_experiments(root)
+    wanted_paper = registry.choose_paper(experiments, paper) if paper else None
+    wanted_budget = choose("budget", budget, registry.BUDGETS) if budget else None
+
+    def table() -> object:
+        return showing.render(showing.begun(place, wanted_budget, wanted_paper))
+
+    if not watch:
+        console.print(table())
+        return
+    with Live(table(), console=console, auto_refresh=False) as live:  # type: ignore[arg-type]
+        while True:
+            time.sleep(1.0)
+            live.update(table(), refresh=True)  # type: ignore[arg-type]
+
+
+@app.command()
+def run(spec: Annotated[str, typer.Argument(metavar="SPEC", help="<budget>/<run id>")], root: Root = None) -> None:
+    """Run one SPEC to its end; what the engine, or a scheduler, calls."""
+    from mirl.suite import runner
+
+    place, experiments = open_experiments(root)
+    parsed = RunSpec.parse(spec)
+    registry.select(experiments, parsed.budget, parsed.paper, parsed.task, parsed.labelled_method, [parsed.seed])
+    raise typer.Exit(runner.run(place, experiments, parsed))
+
+
+@app.command()
+def bench(
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    root: Root = None,
+) -> None:
+    """Speed of a paper's acting and learning on this host, beside its plain twin."""
+    from mirl.suite import runner
+
+    place, experiments = open_experiments(root)
+    if not paper:
+        raise ConfigError(f"--paper is needed (papers: {', '.join(experiments.papers)})")
+    name = registry.choose_paper(experiments, paper)
+    words = ["--task", choose("task", task, experiments.papers[name].tasks)] if task else []
+    command = [str(runner.paper_python(place, name)), "-m", name, "bench", *words, *(["--json"] if json else [])]
+    raise typer.Exit(subprocess.run(command).returncode)
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 something did not finish or does not hold, 2 bad input."""
+    raise SystemExit(guarded(lambda: typer.main.get_command(app).main(prog_name="mirl", standalone_mode=False)))
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Run `command`; whatever a user can cause ends in one line on stderr."""
+    try:
+        code = command()
+        return code if isinstance(code, int) else 0
+    except ConfigError as error:
+        message, code = str(error), 2
+    except OSError as error:
+        message, code = describe_os_error(error), 1
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's own complaints about the command line
+            raise
+        message, code = " ".join(error.format_message().split()), 2
+    print(f"mirl: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

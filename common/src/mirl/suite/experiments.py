@@ -1,0 +1,236 @@
+"""reproduce.yaml: every reported experiment, as data. What a verdict uses is registered here before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mirl.config import ConfigError, choose
+
+BUDGETS = ("tiny", "workstation", "paper")
+Budget = Literal["tiny", "workstation", "paper"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+class Strict(BaseModel):
+    """A model that refuses fields it does not know: a typing error in reproduce.yaml is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Metric(Strict):
+    """What is judged, and where in a run it is read."""
+
+    name: str
+    """A name in metrics.csv."""
+    window: Literal["last", "mean_of_last"] = "last"
+    points: int = Field(default=1, ge=1)
+    """How many of the last recorded values `mean_of_last` averages."""
+    unit: str
+    higher_is_better: bool = True
+
+
+class BudgetOfRun(Strict):
+    """How much of an experiment is run."""
+
+    env_steps: int = Field(gt=0)
+    """Environment steps with action repeat, summed over parallel environments."""
+    seeds: tuple[int, ...] = Field(min_length=1)
+    overrides: dict[str, Any] = {}
+    """Config fields set for this budget."""
+
+
+class Cost(Strict):
+    """What a run takes on two cores of a desktop, until this host has runs of its own to go by."""
+
+    env_steps_per_s: float = Field(gt=0)
+    fixed_s: float = Field(default=0.0, ge=0)
+    """Seconds before and after training: start-up and the final evaluation."""
+    memory_mib: int = Field(gt=0)
+
+
+class Task(Strict):
+    """One environment and what is reported on it."""
+
+    title: str
+    methods: tuple[Name, ...] = Field(min_length=1)
+    metric: Metric
+    margin: float = Field(gt=0)
+    """Equivalence margin, in the metric's unit."""
+    budgets: dict[Budget, BudgetOfRun]
+    cost: dict[Name, Cost]
+    """Per method."""
+
+    @model_validator(mode="after")
+    def complete(self) -> Task:
+        for budget in BUDGETS:
+            if budget not in self.budgets:
+                raise ValueError(f"budget {budget} is missing")
+        for method in self.methods:
+            if method not in self.cost:
+                raise ValueError(f"cost of method {method} is missing")
+        return self
+
+
+class Claim(Strict):
+    """A statement of the paper, as a comparison of two methods."""
+
+    id: Name
+    statement: str
+    source: str
+    tasks: tuple[Name, ...] = Field(min_length=1)
+    better: Name
+    worse: Name
+
+
+class Regression(Strict):
+    """What tiny runs are judged by."""
+
+    metrics: tuple[str, ...] = Field(min_length=1, max_length=3)
+    """At most three names in metrics.csv, read at the end of the run."""
+
+
+class PaperEntry(Strict):
+    """One paper: its experiments and how they are run."""
+
+    title: str
+    citation: str
+    threads: int = Field(default=1, ge=1)
+    """Processor cores a run uses."""
+    fidelities: tuple[Name, ...] = Field(min_length=1)
+    fidelity: Name
+    """The one that verdicts use."""
+    variants: dict[Name, dict[str, Any]] = {}
+    """Named sets of overrides."""
+    regression: dict[Name, Regression]
+    """Per method."""
+    tasks: dict[Name, Task]
+    claims: tuple[Claim, ...] = ()
+
+    @model_validator(mode="after")
+    def consistent(self) -> PaperEntry:
+        if self.fidelity not in self.fidelities:
+            raise ValueError(f"fidelity {self.fidelity} is not among {', '.join(self.fidelities)}")
+        methods = {method for task in self.tasks.values() for method in task.methods}
+        for method in methods - set(self.regression):
+            raise ValueError(f"regression metrics of method {method} are missing")
+        for claim in self.claims:
+            for task in claim.tasks:
+                known = self.tasks[task].methods if task in self.tasks else ()
+                for method in (claim.better, claim.worse):
+                    if method not in known:
+                        raise ValueError(f"claim {claim.id}: no method {method} on task {task}")
+        return self
+
+
+class Experiments(Strict):
+    """The whole of reproduce.yaml."""
+
+    version: Literal[1]
+    papers: dict[Name, PaperEntry]
+
+
+class RunSpec(Strict):
+    """One run of the suite. Its text, `<budget>/<paper>/<task>/<method>[@variant]/seed<k>`, says everything."""
+
+    budget: Budget
+    paper: Name
+    task: Name
+    method: Name
+    variant: str = ""
+    seed: int = Field(ge=0)
+
+    @property
+    def run_id(self) -> str:
+        return f"{self.paper}/{self.task}/{self.labelled_method}/seed{self.seed}"
+
+    @property
+    def labelled_method(self) -> str:
+        return f"{self.method}@{self.variant}" if self.variant else self.method
+
+    def __str__(self) -> str:
+        return f"{self.budget}/{self.run_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> RunSpec:
+        """The inverse of `str`; raises ConfigError."""
+        pattern = r"(?P<budget>[^/]+)/(?P<paper>[^/]+)/(?P<task>[^/]+)/(?P<method>[^/@]+)(@(?P<variant>[^/]+))?/seed(?P<seed>\d+)"
+        match = re.fullmatch(pattern, text.strip("/"))
+        if not match or match["budget"] not in BUDGETS:
+            raise ConfigError(f"SPEC must be <budget>/<paper>/<task>/<method>[@variant]/seed<k>, got {text!r}")
+        return cls.model_validate({**match.groupdict(default=""), "seed": int(match["seed"])})
+
+
+def load(path: Path) -> Experiments:
+    """Read reproduce.yaml; raises ConfigError with the place of the first fault."""
+    try:
+        return Experiments.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is not there; run mirl inside the repository or name it with --root") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise ConfigError(f"{path}: {place}: {fault['msg']}, got {str(fault['input'])[:80]}") from None
+
+
+def choose_paper(experiments: Experiments, paper: str) -> str:
+    return choose("paper", paper, experiments.papers)
+
+
+def select(
+    experiments: Experiments,
+    budget: str,
+    paper: str | None = None,
+    task: str | None = None,
+    method: str | None = None,
+    seeds: Sequence[int] | None = None,
+) -> list[RunSpec]:
+    """The runs that a command line means; raises ConfigError for a name that is not there."""
+    budget = choose("budget", budget, BUDGETS)
+    return list(expand(experiments, budget, paper, task, method, seeds))
+
+
+def expand(
+    experiments: Experiments,
+    budget: str,
+    paper: str | None,
+    task: str | None,
+    method: str | None,
+    seeds: Sequence[int] | None,
+) -> Iterator[RunSpec]:
+    for paper_name in [choose_paper(experiments, paper)] if paper else experiments.papers:
+        entry = experiments.papers[paper_name]
+        for task_name in [choose("task", task, entry.tasks, f" in paper {paper_name}")] if task else entry.tasks:
+            one = entry.tasks[task_name]
+            for method_name, variant in chosen_methods(entry, paper_name, task_name, method):
+                for seed in one.budgets[budget].seeds if seeds is None else seeds:  # type: ignore[index]
+                    yield RunSpec(
+                        budget=budget, paper=paper_name, task=task_name, method=method_name, variant=variant, seed=seed
+                    )  # type: ignore[arg-type]
+
+
+def chosen_methods(entry: PaperEntry, paper: str, task: str, wanted: str | None) -> Iterable[tuple[str, str]]:
+    """Pairs (method, variant); `wanted` is None for all methods, or `method`, or `method@variant`."""
+    methods = entry.tasks[task].methods
+    if not wanted:
+        return [(method, "") for method in methods]
+    method, _, variant = wanted.partition("@")
+    method = choose("method", method, methods, f" for {paper}/{task}")
+    return [(method, choose("variant", variant, entry.variants, f" in paper {paper}") if variant else "")]
+
+
+@lru_cache
+def find_root(start: Path) -> Path:
+    """The repository: the nearest folder upwards that holds reproduce.yaml."""
+    for folder in [start, *start.parents]:
+        if (folder / "reproduce.yaml").is_file():
+            return folder
+    raise ConfigError(f"no reproduce.yaml in {start} or above; run mirl inside the repository or name it with --root")

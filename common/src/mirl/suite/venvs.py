@@ -1,0 +1,162 @@
+"""Sets up the virtual environment of the suite or of a paper from its lock.
+
+Only the standard library is used: `make setup` runs this file before anything is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from pathlib import Path
+
+DEVICES = ("cpu", "gpu")
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+"""Where PyTorch publishes its CPU builds; the variable TORCH_CPU_INDEX replaces it, empty means pip's own setting."""
+
+
+class SetupError(RuntimeError):
+    """What stopped the set-up, in one line that says how to mend it."""
+
+
+def detect_device() -> str:
+    """'gpu' where an NVIDIA driver answers, else 'cpu'."""
+    smi = shutil.which("nvidia-smi")
+    return "gpu" if smi and subprocess.run([smi, "-L"], capture_output=True).returncode == 0 else "cpu"
+
+
+def requirements(project: Path, device: str) -> Path:
+    """The hashed requirements that the lock was exported to."""
+    suite = project / "requirements-suite.txt"
+    return suite if suite.exists() else project / f"requirements-{device}.txt"
+
+
+def fingerprint(project: Path, device: str) -> str:
+    """What a ready environment was made from; another value means that it has to be made again."""
+    content = hashlib.sha256(requirements(project, device).read_bytes())
+    for source in (project / "pyproject.toml", project / "apt.txt"):
+        content.update(source.read_bytes() if source.exists() else b"")
+    return f"{requirements(project, device).name} {content.hexdigest()}\n"
+
+
+def is_ready(project: Path, device: str) -> bool:
+    """True where the project's environment exists and is of its present lock."""
+    stamp = project / ".venv/.ready"
+    return stamp.exists() and stamp.read_text() == fingerprint(project, device)
+
+
+def set_up(project: Path, device: str) -> None:
+    """Make `<project>/.venv`; does nothing where it is ready. Raises SetupError."""
+    if is_ready(project, device):
+        return
+    print(f"setting up {project}/.venv ({requirements(project, device).name}); this takes a few minutes", flush=True)
+    install_system_packages(project)
+    python = make_venv(project)
+    pip(python, "--require-hashes", "--no-deps", "--requirement", str(requirements(project, device)))
+    if device == "cpu" and (version := locked_version(project, "torch")):
+        install_cpu_torch(python, version)
+    common = project if (project / "src/mirl").is_dir() else project.parents[1] / "common"
+    for folder in dict.fromkeys([common, project]):
+        pip(python, "--no-deps", "--editable", str(folder))
+    (project / ".venv/.ready").write_text(fingerprint(project, device))
+
+
+def make_venv(project: Path) -> Path:
+    """An empty environment with this Python; returns its interpreter."""
+    if not (3, 11) <= sys.version_info[:2] < (3, 13):
+        raise SetupError(f"Python 3.11 or 3.12 is needed, this is {sys.version.split()[0]}; name one: make PYTHON=…")
+    done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(project / ".venv")], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SetupError("python3.11 cannot make virtual environments; Debian and Ubuntu: apt install python3.11-venv")
+    return project / ".venv/bin/python"
+
+
+def pip(python: Path, *arguments: str) -> None:
+    """`pip install`, quiet; raises SetupError with pip's own last lines."""
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()[-1:]
+        raise SetupError(f"pip install {' '.join(arguments)} failed: {' '.join(errors)}")
+
+
+def locked_version(project: Path, package: str) -> str | None:
+    """The version of `package` in the project's lock, None where it is not locked."""
+    packages = tomllib.loads((project / "poetry.lock").read_text(encoding="utf-8"))["package"]
+    return next((entry["version"] for entry in packages if entry["name"] == package), None)
+
+
+def install_cpu_torch(python: Path, version: str) -> None:
+    """The CPU build, in a step of its own: the lock's hashes are those of the CUDA build."""
+    index = os.environ.get("TORCH_CPU_INDEX", TORCH_CPU_INDEX)
+    source = ["--index-url", index] if index and answers(index) else []
+    pip(python, "--no-deps", *source, f"torch=={version}")
+    if subprocess.run([str(python), "-c", "import torch"], capture_output=True).returncode != 0:
+        raise SetupError(
+            f"the torch {version} that pip found does not start without CUDA; "
+            "set TORCH_CPU_INDEX to an index with CPU builds, or use DEVICE=gpu"
+        )
+
+
+def answers(url: str, timeout_s: float = 5.0) -> bool:
+    """True where the address can be reached soon; an index that hangs must not stall the set-up."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout_s):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def install_system_packages(project: Path) -> None:
+    """Install what apt.txt names and dpkg lacks, where this user may; otherwise print the one command."""
+    missing = missing_system_packages(project)
+    if not missing:
+        return
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if shutil.which("apt-get") and (not prefix or subprocess.run([*prefix, "true"], capture_output=True).returncode == 0):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for step in (["apt-get", "update", "-q"], command):
+            subprocess.run([*prefix, *step], capture_output=True, env=environment)
+        if not (missing := missing_system_packages(project)):
+            return
+    print(f"system packages are missing; please run: sudo apt-get install -y {' '.join(missing)}", file=sys.stderr)
+
+
+def missing_system_packages(project: Path) -> list[str]:
+    """The packages of apt.txt that dpkg does not know as installed; none where there is no dpkg."""
+    listing = project / "apt.txt"
+    if not listing.exists() or not shutil.which("dpkg-query"):
+        return []
+    names = [line.strip() for line in listing.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    return [name for name in names if not is_installed(name)]
+
+
+def is_installed(package: str) -> bool:
+    query = ["dpkg-query", "--show", "--showformat", "${Status}", package]
+    return subprocess.run(query, capture_output=True, text=True).stdout.endswith("ok installed")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("project", type=Path, help="the folder with pyproject.toml and poetry.lock")
+    parser.add_argument("--device", choices=DEVICES, default=None, help="default: gpu where a driver answers")
+    options = parser.parse_args()
+    device = options.device or detect_device()
+    try:
+        if not (options.project / "poetry.lock").exists():
+            raise SetupError(f"{options.project} has no poetry.lock")
+        set_up(options.project, device)
+    except SetupError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,34 @@
+"""Random numbers that depend on what they are for, not on what was drawn before them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def generator(seed: int, iteration: int, purpose: str) -> torch.Generator:
+    """A CPU generator keyed by (seed, iteration, purpose): the same key gives the same numbers in every process."""
+    key = np.random.SeedSequence([seed, iteration, crc32(purpose.encode())]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(key))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The standard normal numbers of one iteration, so that a continued run needs no generator state.
+
+    Numbers are drawn on the CPU and then moved, so that CPU and GPU see the same.
+    """
+
+    seed: int
+    iteration: int
+    device: str = "cpu"
+    prefix: str = ""
+    """Keeps training and testing apart where seed and iteration agree."""
+
+    def normal(self, purpose: str, *shape: int) -> Tensor:
+        """Standard normal float32 numbers of the given shape; each purpose is a stream of its own."""
+        return torch.randn(*shape, generator=generator(self.seed, self.iteration, self.prefix + purpose)).to(self.device)
