@@ -65,3 +65,9 @@ def move_aside(folder: Path) -> Path:
         number += 1
     folder.rename(target)
     return target
+
+
+def describe_os_error(error: OSError) -> str:
+    """'cannot use /results/metrics.csv: No space left on device'."""
+    place = f"cannot use {error.filename}: " if error.filename else "cannot write: "
+    return place + (error.strerror or str(error))

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from mirl import config as configs
 from mirl.attempt_log import attempt_log
 from mirl.config import ConfigError
+from mirl.files import describe_os_error
 from mirl.manifest import write_manifest
 from mirl.measure import calibrate
 from mirl.run import Header, Interrupted, NonFiniteLoss, Run, open_run, read_record
@@ -323,12 +324,6 @@ def positive_number(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text}")
     return int(text)
-
-
-def describe_os_error(error: OSError) -> str:
-    """'cannot use /results/metrics.csv: No space left on device'."""
-    place = f"cannot use {error.filename}: " if error.filename else "cannot write: "
-    return place + (error.strerror or str(error))
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

@@ -63,7 +63,7 @@ def default_jobs(experiments: Experiments, specs: Sequence[RunSpec]) -> int:
     return max(1, (os.cpu_count() or 1) // threads)
 
 
-def render(estimates: Sequence[Estimate], jobs: int) -> Table:
+def render(estimates: Sequence[Estimate]) -> Table:
     """A line per task and method, with seeds together."""
     table = Table(title="Plan", title_justify="left")
     for column in ("paper", "task", "method", "seeds", "env steps a run", "time a run", "memory", "basis"):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from mirl.config import ConfigError
-from mirl.files import read_json, write_atomically
+from mirl.files import read_json
 from mirl.suite.experiments import Experiments, RunSpec
-from mirl.suite.results import metric_value, read_metrics, run_directory
+from mirl.suite.records import Summary, read_table, write_table
+from mirl.suite.results import metric_value, published_directory, read_metrics, run_directory
 
-SUMMARY_COLUMNS = ("budget", "task", "method", "seed", "metric", "value", "env_steps", "wall_s")
 TABLES = ("metrics.csv", "episodes.csv")
 
 
@@ -33,11 +31,6 @@ def publish(root: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> l
     return targets
 
 
-def published_directory(root: Path, spec: RunSpec) -> Path:
-    """results/published/<paper>/<budget>/<task>/<method>/seed<k>"""
-    return root / "results/published" / spec.paper / spec.budget / spec.task / spec.labelled_method / f"seed{spec.seed}"
-
-
 def publish_run(root: Path, spec: RunSpec) -> Path:
     source, target = run_directory(root, spec), published_directory(root, spec)
     target.mkdir(parents=True, exist_ok=True)
@@ -50,35 +43,18 @@ def publish_run(root: Path, spec: RunSpec) -> Path:
 def write_summary(root: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> None:
     """One line a run in summary.csv; lines of other runs stay."""
     path = root / "results/published" / specs[0].paper / "summary.csv"
-    lines: dict[tuple[str, ...], dict[str, str]] = {}
-    if path.exists():
-        with path.open(newline="") as stream:
-            lines = {key_of(row): row for row in csv.DictReader(stream)}
-    for spec in specs:
-        row = summary_row(root, experiments, spec)
-        lines[key_of(row)] = row
-    text = io.StringIO()
-    writer = csv.DictWriter(text, SUMMARY_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines[key] for key in sorted(lines))
-    write_atomically(path, text.getvalue())
+    rows = {row.key: row for row in [*read_table(path, Summary), *(summarise(root, experiments, spec) for spec in specs)]}
+    write_table(path, Summary, sorted(rows.values(), key=lambda row: (row.budget, row.task, row.method, row.seed)))
 
 
-def key_of(row: dict[str, str]) -> tuple[str, ...]:
-    return tuple(row[column] for column in ("budget", "task", "method", "seed"))
-
-
-def summary_row(root: Path, experiments: Experiments, spec: RunSpec) -> dict[str, str]:
+def summarise(root: Path, experiments: Experiments, spec: RunSpec) -> Summary:
+    """The registered metric of one finished run. Raises ConfigError where it was never recorded."""
     metric = experiments.papers[spec.paper].tasks[spec.task].metric
-    value = metric_value(read_metrics(run_directory(root, spec) / "metrics.csv"), metric)
+    value = metric_value(read_metrics(run_directory(root, spec)), metric)
+    if value is None:
+        raise ConfigError(f"{spec} never recorded {metric.name}")
     manifest = read_json(run_directory(root, spec) / "manifest.json")
-    return {
-        "budget": spec.budget,
-        "task": spec.task,
-        "method": spec.labelled_method,
-        "seed": str(spec.seed),
-        "metric": metric.name,
-        "value": "" if value is None else f"{value:.6g}",
-        "env_steps": str(manifest["env_steps"]),
-        "wall_s": f"{manifest['wall_s']:.1f}",
-    }
+    return Summary(
+        budget=spec.budget, task=spec.task, method=spec.labelled_method, seed=spec.seed, metric=metric.name,
+        value=float(f"{value:.6g}"), env_steps=manifest["env_steps"], wall_s=round(manifest["wall_s"], 1),
+    )  # fmt: skip

@@ -76,7 +76,7 @@ def announce(root: Path, experiments: Experiments, specs: Sequence[RunSpec], job
     """Say what will be done; where it is more than a day, show the whole plan and the way to a smaller budget."""
     estimates = [plan.estimate(root, experiments, spec) for spec in specs]
     if plan.total_wall_s(estimates, jobs) > plan.DAY_S:
-        console.print(plan.render(estimates, jobs))
+        console.print(plan.render(estimates))
         first = specs[0]
         smaller = "workstation" if first.budget == "paper" else "tiny"
         console.print(

@@ -13,8 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from mirl.clock import describe_duration, describe_progress
+from mirl.config import ConfigError
 from mirl.suite.experiments import RunSpec
-from mirl.suite.results import RunState, read_state, run_directory
+from mirl.suite.results import State, read_state, run_directory
 
 LINE_PERIOD_S = 30.0
 STYLES = {"finished": "green", "running": "cyan", "failed": "red", "killed": "red", "interrupted": "yellow"}
@@ -22,14 +23,45 @@ STYLES = {"finished": "green", "running": "cyan", "failed": "red", "killed": "re
 
 @dataclass(frozen=True)
 class Progress:
-    """One run as the table shows it."""
+    """How far one run is."""
 
     spec: RunSpec
-    state: RunState
+    state: State
+    env_step: int
+    total_env_steps: int
+    env_steps_per_s: float
+    wall_s: float
+    """Of a finished run; 0 before."""
+    note: str
+    """Why it is not finished, or the last metric."""
 
 
-def read_all(root: Path, specs: Sequence[RunSpec]) -> list[Progress]:
-    return [Progress(spec, read_state(run_directory(root, spec))) for spec in specs]
+def read_progress(root: Path, spec: RunSpec) -> Progress:
+    """From run.json and manifest.json; a run that was not begun has zeros."""
+    found = read_state(run_directory(root, spec))
+    record = found.record
+    return Progress(
+        spec,
+        found.state,
+        env_step=record.get("env_step", 0),
+        total_env_steps=record.get("total_env_steps", 0),
+        env_steps_per_s=record.get("env_steps_per_s", 0.0),
+        wall_s=found.manifest.get("wall_s", 0.0),
+        note=found.reason or record.get("last_metric", ""),
+    )
+
+
+def begun(root: Path, budget: str | None, paper: str | None) -> list[Progress]:
+    """Every run that has a run.json under results/runs, by name."""
+    folder = root / "results/runs"
+    runs = []
+    for path in sorted(folder.glob(f"{budget or '*'}/{paper or '*'}/*/*/seed*/run.json")):
+        try:
+            spec = RunSpec.parse(str(path.parent.relative_to(folder)))
+        except ConfigError:  # a folder that was moved aside
+            continue
+        runs.append(read_progress(root, spec))
+    return runs
 
 
 def render(runs: Sequence[Progress]) -> Table:
@@ -38,18 +70,15 @@ def render(runs: Sequence[Progress]) -> Table:
     for column in ("run", "state", "", "env steps", "per s", "eta", "last"):
         table.add_column(column, justify="right" if column in ("env steps", "per s", "eta") else "left", no_wrap=True)
     for run in runs:
-        state = run.state
-        bar = ProgressBar(total=max(state.total_env_steps, 1), completed=state.env_step, width=16)
-        running = state.status == "running"
-        left = (state.total_env_steps - state.env_step) / state.env_steps_per_s if state.env_steps_per_s else 0.0
+        left = (run.total_env_steps - run.env_step) / run.env_steps_per_s if run.env_steps_per_s else 0.0
         table.add_row(
             str(run.spec),
-            f"[{STYLES.get(state.status, 'dim')}]{state.status}[/]",
-            bar if state.total_env_steps else "",
-            f"{state.env_step:,}" if state.total_env_steps else "",
-            f"{state.env_steps_per_s:,.0f}" if state.env_steps_per_s else "",
-            describe_duration(left) if running and left else "",
-            state.reason or state.last_metric,
+            f"[{STYLES.get(run.state, 'dim')}]{run.state}[/]",
+            ProgressBar(total=run.total_env_steps, completed=run.env_step, width=16) if run.total_env_steps else "",
+            f"{run.env_step:,}" if run.total_env_steps else "",
+            f"{run.env_steps_per_s:,.0f}" if run.env_steps_per_s else "",
+            describe_duration(left) if run.state == "running" and left > 0 else "",
+            run.note,
         )
     return table
 
@@ -60,8 +89,11 @@ class Watcher:
     def __init__(self, root: Path, specs: Sequence[RunSpec], console: Console) -> None:
         self.root, self.specs, self.console = root, specs, console
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self.statuses = {run.spec: run.state.status for run in read_all(root, specs)}
+        self.states: dict[RunSpec, str] = {run.spec: run.state for run in self.read()}
         self.spoken = time.monotonic()
+
+    def read(self) -> list[Progress]:
+        return [read_progress(self.root, spec) for spec in self.specs]
 
     def __enter__(self) -> Watcher:
         if self.live:
@@ -73,22 +105,23 @@ class Watcher:
             self.live.stop()
 
     def refresh(self) -> None:
-        runs = read_all(self.root, self.specs)
+        runs = self.read()
         if self.live:
             self.live.update(render(runs), refresh=True)
             return
         for run in runs:
-            if run.state.status != self.statuses[run.spec]:
-                self.statuses[run.spec] = run.state.status
+            if run.state != self.states[run.spec]:
+                self.states[run.spec] = run.state
                 self.say(run)
         if time.monotonic() - self.spoken > LINE_PERIOD_S:
             for run in runs:
-                if run.state.status == "running":
+                if run.state == "running":
                     self.say(run)
 
     def say(self, run: Progress) -> None:
         self.spoken = time.monotonic()
-        state = run.state
-        where = describe_progress(state.env_step, state.total_env_steps, state.env_steps_per_s)
-        words = {"finished": f"after {describe_duration(state.wall_s)}", "running": where}
-        self.console.print(f"{run.spec}  {state.status}  {words.get(state.status, state.reason)}", highlight=False)
+        words = {
+            "finished": f"in {describe_duration(run.wall_s)}",
+            "running": describe_progress(run.env_step, run.total_env_steps, run.env_steps_per_s),
+        }
+        self.console.print(f"{run.spec}  {run.state}  {words.get(run.state, run.note)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from mime.curvature import PolicyPass, WeightedLogProbability
@@ -18,11 +17,47 @@ def inner_loss(layout: Layout, parameters: Tensor, episodes: Episodes, advantage
     return WeightedLogProbability(policy, rows(episodes.actions), rows(advantages))
 
 
+class InnerStep:
+    """The inner loss of the tasks that have something to learn.
+
+    Where no reward was seen all advantages of a task vanish, and with them its loss's derivatives: with sparse
+    rewards most of the work of a MAML iteration is for such tasks, and is left out.
+    """
+
+    def __init__(self, layout: Layout, parameters: Tensor, episodes: Episodes, advantages: Tensor) -> None:
+        self.tasks = len(parameters)
+        self.active = advantages.flatten(1).any(1).nonzero().squeeze(1)
+        self.loss: WeightedLogProbability | None = None
+        if len(self.active) == self.tasks:
+            self.loss = inner_loss(layout, parameters, episodes, advantages)
+        elif len(self.active):
+            learning = Episodes(*(part[self.active] for part in vars(episodes).values()))
+            self.loss = inner_loss(layout, parameters[self.active], learning, advantages[self.active])
+
+    def spread(self, values: Tensor | None) -> Tensor | float:
+        """Values of the active tasks, with zeros for the others."""
+        if values is None or len(values) == self.tasks:
+            return 0.0 if values is None else values
+        return values.new_zeros(self.tasks, *values.shape[1:]).index_copy(0, self.active, values)
+
+    def gradient(self) -> Tensor | float:
+        """(tasks, parameters)."""
+        return self.spread(self.loss and self.loss.gradient())
+
+    def hessian_vector_product(self, direction: Tensor) -> Tensor | float:
+        """Second derivative times `direction`; both (tasks, parameters)."""
+        return self.spread(self.loss and self.loss.hessian_vector_product(direction[self.active]))
+
+    def weight_move(self, direction: Tensor) -> Tensor | float:
+        """`WeightedLogProbability.weight_move`, (tasks, rows); 0 for tasks without advantages."""
+        return self.spread(self.loss and self.loss.weight_move(direction[self.active]))
+
+
 @dataclass(frozen=True)
 class Adaptation:
     """A chain of gradient steps, one per batch of training episodes, with what its derivatives need."""
 
-    losses: list[WeightedLogProbability]
+    steps: list[InnerStep]
     adapted: Tensor
     """(tasks, parameters)."""
     fast_lr: float
@@ -30,30 +65,32 @@ class Adaptation:
 
     def forward(self, direction: Tensor) -> Tensor:
         """How the adapted parameters move with the initial ones; both (tasks, parameters)."""
-        for loss in self.losses if not self.first_order else []:
-            direction = direction - self.fast_lr * loss.hessian_vector_product(direction)
+        for step in self.steps if not self.first_order else []:
+            direction = direction - self.fast_lr * step.hessian_vector_product(direction)
         return direction
 
-    def backward(self, gradient: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """A loss's gradient with respect to the adapted parameters, pulled back through the chain.
+    def backward(self, gradient: Tensor) -> Tensor:
+        """A loss's gradient with respect to the adapted parameters, pulled back to the initial ones; same shapes."""
+        for step in reversed(self.steps) if not self.first_order else []:
+            gradient = gradient - self.fast_lr * step.hessian_vector_product(gradient)
+        return gradient
 
-        Returns its gradient with respect to the initial parameters, (tasks, parameters), and with respect to the
-        advantages of each step's episodes, (tasks, time x episodes) each.
-        """
-        advantage_gradients: list[Tensor] = []
-        for loss in reversed(self.losses):
-            advantage_gradients.insert(0, -self.fast_lr * loss.weight_move(gradient))
+    def advantage_gradients(self, gradient: Tensor) -> list[Tensor | float]:
+        """The same gradient, pulled back to the advantages of each step's episodes: (tasks, time x episodes) each."""
+        gradients: list[Tensor | float] = []
+        for step in reversed(self.steps):
+            gradients.insert(0, -self.fast_lr * step.weight_move(gradient))
             if not self.first_order:
-                gradient = gradient - self.fast_lr * loss.hessian_vector_product(gradient)
-        return gradient, advantage_gradients
+                gradient = gradient - self.fast_lr * step.hessian_vector_product(gradient)
+        return gradients
 
 
 def adapt(
     layout: Layout, parameters: Tensor, batches: list[tuple[Episodes, Tensor]], fast_lr: float, first_order: bool = False
 ) -> Adaptation:
     """Take one gradient step per (episodes, advantages) from `parameters` (tasks, parameters)."""
-    losses = []
+    steps = []
     for episodes, advantages in batches:
-        losses.append(inner_loss(layout, parameters, episodes, advantages))
-        parameters = parameters - fast_lr * losses[-1].gradient()
-    return Adaptation(losses, parameters, fast_lr, first_order)
+        steps.append(InnerStep(layout, parameters, episodes, advantages))
+        parameters = parameters - fast_lr * steps[-1].gradient()
+    return Adaptation(steps, parameters, fast_lr, first_order)

@@ -1,0 +1,220 @@
+"""The files of results/, as data: one pydantic model a kind of row. Whoever reads or writes them goes through here."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, TypeVar
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from mirl.config import ConfigError
+from mirl.files import write_atomically
+from mirl.suite.experiments import Budget, Name
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\+00:00|Z)$")]
+Text = Annotated[str, Field(min_length=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+LEAST_SEEDS = 5
+"""Fewer seeds carry no claim and make no band."""
+
+
+def empty_is_none(cell: Any) -> Any:
+    return None if cell == "" else cell
+
+
+EmptyIsNone = BeforeValidator(empty_is_none)
+
+
+class Record(BaseModel):
+    """A row or a file of results/; unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Manifest(Record):
+    """manifest.json of a finished run, schema version 1."""
+
+    schema_version: Literal[1]
+    run_id: Text
+    status: Literal["finished"]
+    paper: Name
+    task: Name
+    method: Name
+    variant: str
+    seed: int = Field(ge=0)
+    fidelity: Name
+    device: Literal["cpu", "cuda"]
+    config: dict[str, Any]
+    config_sha256: Sha256
+    command: tuple[str, ...] = Field(min_length=1)
+    git_revision: str | None
+    git_dirty: bool | None
+    lock_sha256: Sha256 | None
+    image: Text
+    python: Text
+    platform: Text
+    cpu: str
+    cpu_count: int | None
+    versions: dict[str, Any]
+    start: Time
+    end: Time
+    wall_s: float = Field(ge=0, allow_inf_nan=False)
+    env_steps: int = Field(ge=0)
+    attempts: int = Field(ge=1)
+    files: dict[str, Sha256]
+
+    @model_validator(mode="after")
+    def files_lie_inside(self) -> Manifest:
+        for name in self.files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts:
+                raise ValueError(f"file {name} lies outside the run directory")
+        return self
+
+
+class Reference(Record):
+    """One number that a paper reports, or one that bounds what can be reached."""
+
+    task: Name
+    method: Name
+    """A method, or `any` for a ceiling or a floor."""
+    setting: str
+    metric: Text
+    """A name in metrics.csv."""
+    env_steps: Annotated[int | None, EmptyIsNone]
+    """Environment steps after which it holds, with action repeat; empty: the paper's budget."""
+    value: Finite
+    spread: Annotated[Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, EmptyIsNone]
+    """In the metric's unit; for ci95 half the interval's width."""
+    spread_kind: Literal["sd", "sem", "ci95", ""]
+    n: Annotated[Annotated[int, Field(ge=1)] | None, EmptyIsNone]
+    """Seeds."""
+    unit: Text
+    role: Literal["result", "ceiling", "floor"]
+    provenance: Literal["paper_table", "paper_figure", "author_data", "computed", "measured"]
+    source: Text
+    """Table, figure, file or computation, so that a reader finds it again."""
+    note: str
+
+    @model_validator(mode="after")
+    def consistent(self) -> Reference:
+        if (self.spread is None) != (self.spread_kind == ""):
+            raise ValueError("spread and spread_kind are given together or not at all")
+        if self.method == "any" and self.role == "result":
+            raise ValueError("method any is for ceilings and floors")
+        return self
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What must not occur twice in a file."""
+        return self.task, self.method, self.setting, self.metric, self.env_steps, self.role
+
+
+class Band(Record):
+    """What one tiny run of a method gives: a prediction interval for a metric."""
+
+    task: Name
+    method: Name
+    metric: Text
+    n: int = Field(ge=LEAST_SEEDS)
+    """Seeds that the band was made from."""
+    mean: Finite
+    sd: float = Field(ge=0, allow_inf_nan=False)
+    low: Finite
+    high: Finite
+    alpha: float = Field(gt=0, lt=1)
+    """Rate at which an unchanged program falls outside, for this metric and one run."""
+    lock_sha256: Sha256
+    recorded: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    why: Text
+
+    @model_validator(mode="after")
+    def ordered(self) -> Band:
+        if not self.low <= self.mean <= self.high:
+            raise ValueError(f"low <= mean <= high does not hold for {self.low}, {self.mean}, {self.high}")
+        return self
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.task, self.method, self.metric
+
+
+class Summary(Record):
+    """One line of results/published/<paper>/summary.csv: a published run's registered metric."""
+
+    budget: Budget
+    task: Name
+    method: Name | Annotated[str, Field(pattern=r"^[\w.-]+@[\w.-]+$")]
+    seed: int = Field(ge=0)
+    metric: Text
+    value: float
+    env_steps: int = Field(ge=0)
+    wall_s: float = Field(ge=0)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.budget, self.task, self.method, self.seed, self.metric
+
+
+Row = TypeVar("Row", Reference, Band, Summary)
+
+
+def columns(kind: type[Record]) -> list[str]:
+    """The header of a table of this kind."""
+    return list(kind.model_fields)
+
+
+def parse_table(text: str, kind: type[Row]) -> tuple[list[Row], list[str]]:
+    """The rows of a CSV text and, for those that are wrong, sentences that name the line."""
+    try:
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        return [], [f"is not a table: {' '.join(str(error).split())}"]
+    if list(table.columns) != columns(kind):
+        return [], [f"has the columns {','.join(map(str, table.columns))}; it must have {','.join(columns(kind))}"]
+    rows, faults = [], []
+    for number, cells in enumerate(table.to_dict("records"), start=2):
+        try:
+            rows.append(kind.model_validate(cells))
+        except ValidationError as error:
+            faults.append(f"line {number}: {describe_fault(error)}")
+    return rows, faults
+
+
+def describe_fault(error: ValidationError) -> str:
+    """'n: Input should be greater than or equal to 5, got 3' for the first fault."""
+    fault = error.errors(include_url=False)[0]
+    message = fault["msg"].removeprefix("Value error, ")
+    place = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    return f"{place}: {message}, got {str(fault['input'])[:60]!r}" if place else message
+
+
+def read_table(path: Path, kind: type[Row]) -> list[Row]:
+    """The rows of a CSV file, none where it does not exist; raises ConfigError that names file and line."""
+    if not path.exists():
+        return []
+    rows, faults = parse_table(path.read_text(encoding="utf-8"), kind)
+    if faults:
+        raise ConfigError(f"{path} {faults[0]}")
+    return rows
+
+
+def write_table(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
+    """Write rows as CSV, atomically; None becomes an empty cell."""
+    cells = [row.model_dump() for row in rows]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, pd.DataFrame(cells, columns=columns(kind), dtype=object).to_csv(index=False))
+
+
+def repeated(rows: Sequence[Row]) -> list[str]:
+    """Keys that occur twice, for people."""
+    seen: set[tuple[object, ...]] = set()
+    twice = [row.key for row in rows if row.key in seen or seen.add(row.key)]  # type: ignore[func-returns-value]
+    return [re.sub(r"None|''", "-", ", ".join(map(str, key))) for key in twice]

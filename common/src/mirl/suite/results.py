@@ -1,0 +1,194 @@
+"""Reading what runs left behind: their state, their tables, and the references they are held against."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import io
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from mirl.files import read_json, whole_lines
+from mirl.recorder import EPISODES_HEADER, METRICS_HEADER
+from mirl.suite.experiments import Metric, RunSpec
+from mirl.suite.records import Reference, read_table
+
+State = Literal["not run", "running", "interrupted", "failed", "killed", "finished"]
+Source = Literal["runs", "published"]
+STALE_AFTER_S = 1800.0
+"""A run on another host that has not rewritten run.json for so long is taken for dead."""
+NUMBERS = {
+    "env_step": "int64", "wall_s": "float64", "value": "float64",
+    "episode": "int64", "return": "float64", "length": "int64", "success": "float64",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is. `record` is run.json and `manifest` is manifest.json; both are empty where absent."""
+
+    state: State
+    reason: str = ""
+    """Why it is not finished, where that is known."""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_directory(root: Path, spec: RunSpec) -> Path:
+    """results/runs/<budget>/<run id>."""
+    return root / "results/runs" / spec.budget / spec.run_id
+
+
+def published_directory(root: Path, spec: RunSpec) -> Path:
+    """results/published/<paper>/<budget>/<task>/<method[@variant]>/seed<k>."""
+    return root / "results/published" / spec.paper / spec.budget / spec.task / spec.labelled_method / f"seed{spec.seed}"
+
+
+def directory_of(root: Path, spec: RunSpec, source: Source) -> Path:
+    """Where a run of this source lies."""
+    return run_directory(root, spec) if source == "runs" else published_directory(root, spec)
+
+
+def read_state(directory: Path) -> RunState:
+    """The state of a run directory. Nothing in it raises: what cannot be read is `failed`, with the reason."""
+    try:
+        manifest = read_json(directory / "manifest.json") if (directory / "manifest.json").exists() else {}
+        record = read_json(directory / "run.json") if (directory / "run.json").exists() else {}
+    except (ValueError, OSError) as error:
+        return RunState("failed", str(error))
+    if not isinstance(manifest, dict) or not isinstance(record, dict):
+        return RunState("failed", f"{directory} holds a run.json or manifest.json that is not a JSON object")
+    if manifest:
+        return RunState("finished", record=record, manifest=manifest)
+    if not record:
+        return RunState("not run")
+    state, reason = unfinished_state(directory, record)
+    return RunState(state, reason, record)
+
+
+def unfinished_state(directory: Path, record: Mapping[str, Any]) -> tuple[State, str]:
+    """The state of a run without manifest, and why it is so."""
+    status = record.get("status")
+    if status in ("failed", "interrupted"):
+        attempts = record.get("attempts") or [{}]
+        return ("failed" if status == "failed" else "interrupted"), str(attempts[-1].get("reason", ""))
+    if is_alive(directory, record):
+        return "running", ""
+    if status == "finished":
+        return "killed", "it ended before its manifest was written; the same command writes it"
+    return "killed", "its process is gone; the same command continues from the last checkpoint"
+
+
+def is_alive(directory: Path, record: Mapping[str, Any]) -> bool:
+    """Whether a process still writes this run directory.
+
+    The lock decides where it can: it is seen through containers, and a process id that was given to somebody else
+    does not deceive it. Without it: the process id on this host, the age of run.json on another.
+    """
+    held = is_locked(directory / "run.lock")
+    if held:
+        return True
+    if record.get("host") == socket.gethostname():
+        return held is None and process_exists(record.get("pid"))
+    age = seconds_since(str(record.get("updated", "")))
+    return age is not None and age < STALE_AFTER_S
+
+
+def is_locked(path: Path) -> bool | None:
+    """Whether somebody holds the lock; None where there is no lock file or the file system knows no locks."""
+    try:
+        with path.open("rb") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    except OSError:
+        return None
+    return False
+
+
+def process_exists(pid: object) -> bool:
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is somebody else's, so it exists
+        return True
+    return True
+
+
+def seconds_since(moment: str) -> float | None:
+    """Age of an ISO 8601 time with zone; None where it cannot be read."""
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def read_text(path: Path) -> str:
+    """A text file, or the `.gz` beside it; raises FileNotFoundError where there is neither."""
+    if path.suffix != ".gz" and not path.exists():
+        path = path.with_name(path.name + ".gz")
+    content = path.read_bytes()
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
+
+
+def read_metrics(path: Path) -> pd.DataFrame:
+    """metrics.csv, plain or gzipped, of a file or a run directory: columns env_step, wall_s, name, value.
+
+    A last line torn by a kill is left out; a missing or empty file gives no rows. Raises ValueError for other damage.
+    """
+    return read_columns(path, "metrics.csv", METRICS_HEADER)
+
+
+def read_episodes(path: Path) -> pd.DataFrame:
+    """episodes.csv: columns env_step, setting, episode, return, length, success. As `read_metrics`."""
+    return read_columns(path, "episodes.csv", EPISODES_HEADER)
+
+
+def read_columns(path: Path, name: str, header: str) -> pd.DataFrame:
+    file = path / name if path.is_dir() else path
+    try:
+        lines = whole_lines(read_text(file))
+    except FileNotFoundError:
+        lines = []
+    types = {column: NUMBERS.get(column, "object") for column in header.split(",")}
+    if not lines:
+        return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in types.items()})
+    if lines[0] != header:
+        raise ValueError(f"{file} must begin with {header}")
+    try:
+        table = pd.read_csv(io.StringIO("\n".join(lines)), dtype=str, keep_default_na=False)
+        return table.astype(types)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise ValueError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def metric_value(metrics: pd.DataFrame, metric: Metric) -> float | None:
+    """The value that is judged: the last one recorded, or the mean of the last `points` (or of as many as there are).
+
+    None where the metric was never recorded; NaN where one of the values is: an earlier, healthier one is not taken.
+    """
+    values = metrics.loc[metrics["name"] == metric.name, "value"]
+    if values.empty:
+        return None
+    last = values.iloc[-(metric.points if metric.window == "mean_of_last" else 1) :]
+    return float(last.mean(skipna=False))
+
+
+def reference_path(root: Path, paper: str) -> Path:
+    return root / "results/reference" / f"{paper}.csv"
+
+
+def read_references(root: Path, paper: str) -> list[Reference]:
+    """What the paper reports; none where nothing is recorded. Raises ConfigError naming the line that is wrong."""
+    return read_table(reference_path(root, paper), Reference)

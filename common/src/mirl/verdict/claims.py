@@ -1,0 +1,106 @@
+"""Claims of a paper, 'this method is better than that one', held against our own seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from mirl.suite.experiments import Claim, PaperEntry
+from mirl.suite.records import LEAST_SEEDS, Record
+from mirl.verdict.judgement import LEVEL, Seeds, missing_seeds, other_budget, show_p
+from mirl.verdict.statistics import Interval, Pair, holm, improvement_interval, improvement_p
+
+ClaimVerdict = Literal["holds", "fails", "inconclusive", "not run"]
+AllSeeds = Mapping[tuple[str, str], Seeds]
+"""(task, method) -> its seeds."""
+
+
+class ClaimRow(Record):
+    """A claim and what our runs say of it."""
+
+    id: str
+    statement: str
+    source: str
+    tasks: tuple[str, ...]
+    better: str
+    worse: str
+    n: int
+    """Seeds of the task and method that has the fewest."""
+    probability: float | None = None
+    """That a run of `better` is above one of `worse`, averaged over the tasks."""
+    interval: Interval | None = None
+    """95 %, stratified bootstrap over seeds."""
+    p: float | None = None
+    """Two-sided permutation test within tasks."""
+    p_holm: float | None = None
+    """Corrected for all claims of the paper that could be tested."""
+    verdict: ClaimVerdict
+    reason: str
+
+
+def judge_claims(entry: PaperEntry, budget: str, seeds: AllSeeds) -> list[ClaimRow]:
+    """One row a claim. `holds` and `fails` need five complete seeds everywhere and Holm's p of at most 5 %."""
+    rows = [measure_claim(claim, entry, budget, seeds) for claim in entry.claims]
+    tested = [row for row in rows if row.p is not None]
+    corrected = holm([row.p for row in tested if row.p is not None])
+    decided = {row.id: decide(row, p, len(tested)) for row, p in zip(tested, corrected, strict=True)}
+    return [decided.get(row.id, row) for row in rows]
+
+
+def measure_claim(claim: Claim, entry: PaperEntry, budget: str, seeds: AllSeeds) -> ClaimRow:
+    """The claim's probability of improvement and p, or the reason why it cannot be tested."""
+    used = [seeds[task, method] for task in claim.tasks for method in (claim.better, claim.worse)]
+    row = ClaimRow(**claim.model_dump(), n=min(len(one.values) for one in used), verdict="not run", reason="")
+    if any(not one.values for one in used):
+        lacking = [f"{method} on {task}" for task in claim.tasks for method in (claim.better, claim.worse)
+                   if not seeds[task, method].values]  # fmt: skip
+        return row.model_copy(update={"reason": f"no finished run of {', '.join(lacking)}"})
+    hindrance = untestable(claim, entry, budget, seeds)
+    if hindrance:
+        return row.model_copy(update={"verdict": "inconclusive", "reason": hindrance})
+    pairs = [pair(claim, entry, task, seeds) for task in claim.tasks]
+    probability, interval = improvement_interval(pairs)
+    return row.model_copy(update={"probability": probability, "interval": interval, "p": improvement_p(pairs)})
+
+
+def untestable(claim: Claim, entry: PaperEntry, budget: str, seeds: AllSeeds) -> str:
+    """Why the claim cannot be tested with what is there; '' where it can."""
+    if budget == "tiny":
+        return "the tiny budget carries no claim"
+    for name in claim.tasks:
+        task = entry.tasks[name]
+        for method in (claim.better, claim.worse):
+            one = seeds[name, method]
+            if one.faults:
+                return f"{method} on {name}: {missing_seeds(one)}"
+            if len(one.values) < LEAST_SEEDS:
+                return f"{method} on {name} has n = {len(one.values)}; at least {LEAST_SEEDS} seeds carry a claim"
+            if not all(map(math.isfinite, one.values.values())):
+                return f"{task.metric.name} of {method} on {name} is not a finite number for every seed"
+        difference = other_budget(task, budget, task.budgets["paper"].env_steps)
+        if difference:
+            return f"{name}: {difference}"
+    return ""
+
+
+def pair(claim: Claim, entry: PaperEntry, task: str, seeds: AllSeeds) -> Pair:
+    """Both methods' values, turned so that higher is better."""
+    sign = 1.0 if entry.tasks[task].metric.higher_is_better else -1.0
+    better, worse = (
+        [sign * value for value in seeds[task, method].values.values()] for method in (claim.better, claim.worse)
+    )
+    return better, worse
+
+
+def decide(row: ClaimRow, p_holm: float, claims: int) -> ClaimRow:
+    """The verdict on a claim that was tested beside `claims` - 1 others."""
+    assert row.probability is not None
+    assert row.p is not None
+    verdict: ClaimVerdict = "inconclusive"
+    if p_holm <= LEVEL:
+        verdict = "holds" if row.probability > 0.5 else "fails"
+    correction = f"; corrected for {claims} claims {show_p(p_holm)}" if claims > 1 else ""
+    reason = f"a run of {row.better} is above one of {row.worse} with probability {row.probability:.2f}"
+    reason = f"{reason} (permutation {show_p(row.p)}{correction})"
+    return row.model_copy(update={"p_holm": p_holm, "verdict": verdict, "reason": reason})

@@ -1,0 +1,212 @@
+"""The verdict on one task and method: a pure function of our seeds and of what the paper reports.
+
+The rules, in this order:
+
+1. no finished run: `not run`;
+2. the tiny budget: `not comparable (budget)`;
+3. no reported result: `no reference`; a ceiling or a floor is named, and how far we come is said;
+   another number of environment steps (more than 5 % apart) or other settings: `not comparable (budget)`;
+4. a registered seed that is missing, failed or not a number, or fewer than five seeds: `inconclusive`, never a pass;
+5. a reported mean without spread and number of seeds: `inconclusive`, with where our interval lies;
+6. two one-sided Welch tests against the registered margin, at 5 %: `equivalent`;
+7. Welch's test at 5 %: `better` or `worse`; otherwise `inconclusive`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mirl.suite.experiments import Task
+from mirl.suite.records import LEAST_SEEDS, Reference
+from mirl.verdict.statistics import (
+    Interval,
+    Summary,
+    difference_interval,
+    equivalence_p,
+    known,
+    sd_of,
+    summarise,
+    welch_p,
+)
+
+Verdict = Literal[
+    "equivalent", "better", "worse", "inconclusive", "no reference", "not comparable (budget)", "not run"
+]  # fmt: skip
+LEVEL = 0.05
+STEP_TOLERANCE = 0.05
+"""Share by which two budgets may differ and still count as the same."""
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What the registered seeds of one task and method gave."""
+
+    values: Mapping[int, float] = field(default_factory=dict)
+    """The registered metric of each finished seed."""
+    faults: Mapping[int, str] = field(default_factory=dict)
+    """Why the other registered seeds give none: 'not run', 'failed (…)'."""
+
+    @property
+    def started(self) -> bool:
+        return bool(self.values) or any(fault != "not run" for fault in self.faults.values())
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, its reason in one sentence, and the numbers behind it, where there are any."""
+
+    verdict: Verdict
+    reason: str
+    welch_p: float | None = None
+    equivalence_p: float | None = None
+    difference: float | None = None
+    difference_interval: Interval | None = None
+    """90 %, the one that equivalence is read from."""
+
+
+def judge(seeds: Seeds, references: Sequence[Reference], task: Task, budget: str) -> Judgement:
+    """The verdict by the rules above. `references`: those of this task, method and metric, and of `any` method."""
+    if not seeds.values:
+        return Judgement("not run", missing_seeds(seeds) if seeds.started else "no seed of this budget was run")
+    if budget == "tiny":
+        reason = "the tiny budget is judged by its regression bands, never against the paper"
+        return Judgement("not comparable (budget)", reason)
+    result = choose_reference(references, task, budget)
+    if result is None:
+        return Judgement("no reference", without_reference(list(seeds.values.values()), references, task))
+    difference = other_budget(task, budget, steps_of(result, task))
+    if difference:
+        return Judgement("not comparable (budget)", difference)
+    if any(not math.isfinite(value) for value in seeds.values.values()):
+        bad = [seed for seed, value in seeds.values.items() if not math.isfinite(value)]
+        return Judgement("inconclusive", f"{task.metric.name} is not a finite number for {name_seeds(bad)}")
+    if seeds.faults:
+        return Judgement("inconclusive", f"all registered seeds count: {missing_seeds(seeds)}")
+    if len(seeds.values) < LEAST_SEEDS:
+        return Judgement(
+            "inconclusive", f"{name_number(len(seeds.values))}; at least {LEAST_SEEDS} can carry a verdict"
+        )
+    return compare(summarise(list(seeds.values.values())), result, task)
+
+
+def choose_reference(references: Sequence[Reference], task: Task, budget: str) -> Reference | None:
+    """The reported result whose environment steps are nearest to the budget's; of equals the first in the file."""
+    results = [reference for reference in references if reference.role == "result"]
+    wanted = task.budgets[budget].env_steps  # type: ignore[index]
+    return min(results, key=lambda reference: abs(steps_of(reference, task) - wanted), default=None)
+
+
+def steps_of(reference: Reference, task: Task) -> int:
+    """Environment steps that a reported number stands for."""
+    return reference.env_steps or task.budgets["paper"].env_steps
+
+
+def other_budget(task: Task, budget: str, env_steps: int) -> str:
+    """Why runs of this budget cannot be held against a number after `env_steps`; '' where they can."""
+    ours, paper = task.budgets[budget], task.budgets["paper"]  # type: ignore[index]
+    if abs(ours.env_steps - env_steps) > STEP_TOLERANCE * env_steps:
+        return f"ours is after {ours.env_steps:,} env steps, the reported number after {env_steps:,}"
+    fields = {**ours.overrides, **paper.overrides}
+    changed = [name for name in fields if ours.overrides.get(name) != paper.overrides.get(name)]
+    if changed:
+        return f"budget {budget} sets {', '.join(changed)} differently from budget paper"
+    return ""
+
+
+def compare(ours: Summary, reference: Reference, task: Task) -> Judgement:
+    """Equivalence first, difference second; `ours` has at least five seeds."""
+    printed = reported(reference)
+    if printed is None:
+        return against_a_mean(ours, reference, task)
+    difference, interval = ours.mean - printed.mean, difference_interval(ours, printed, 1 - 2 * LEVEL)
+    same, different = equivalence_p(ours, printed, task.margin), welch_p(ours, printed)
+    digits = decimals(ours.mean, printed.mean)
+    gap = f"difference {difference:+,.{digits}f}, 90 % interval {show_interval(interval, digits)}"
+    margin = f"the margin ±{task.margin:g} {task.metric.unit}"
+    if same <= LEVEL:
+        verdict: Verdict = "equivalent"
+        reason = f"{gap}, lies within {margin} (TOST {show_p(same)})"
+    elif different <= LEVEL:
+        verdict = "better" if (difference > 0) == task.metric.higher_is_better else "worse"
+        reason = f"{gap}, is not 0 (Welch {show_p(different)}) nor surely within {margin}"
+    else:
+        verdict = "inconclusive"
+        reason = f"{gap}, is neither within {margin} (TOST {show_p(same)}) nor apart from 0 (Welch {show_p(different)})"
+    return Judgement(verdict, reason, different, same, difference, interval)
+
+
+def reported(reference: Reference) -> Summary | None:
+    """What the paper prints, as a sample; None where spread or number of seeds is missing."""
+    if reference.spread is None or reference.n is None or reference.n < 2:
+        return None
+    sd = sd_of(reference.spread, reference.spread_kind, reference.n)
+    return None if sd is None else Summary(reference.value, sd, reference.n)
+
+
+def against_a_mean(ours: Summary, reference: Reference, task: Task) -> Judgement:
+    """A number without spread and n: our interval around it tells where it lies and proves nothing about the paper."""
+    interval = difference_interval(ours, known(reference.value), 1 - 2 * LEVEL)
+    digits = decimals(ours.mean, reference.value)
+    if max(map(abs, interval)) <= task.margin:
+        place = "lies within"
+    elif min(interval) > task.margin or max(interval) < -task.margin:
+        place = "lies outside"
+    else:
+        place = "reaches over"
+    reason = (
+        f"the paper gives no spread or no number of seeds; our difference from its mean, "
+        f"{show_interval(interval, digits)} (90 %), {place} the margin ±{task.margin:g} {task.metric.unit}"
+    )
+    return Judgement("inconclusive", reason, difference=ours.mean - reference.value, difference_interval=interval)
+
+
+def without_reference(values: Sequence[float], references: Sequence[Reference], task: Task) -> str:
+    """Says that nothing is reported and, where a ceiling or floor is known, how far we come."""
+    sentence = "the paper reports no number for it"
+    ceiling = next((one for one in references if one.role == "ceiling"), None)
+    floor = next((one for one in references if one.role == "floor"), None)
+    mean = sum(values) / len(values)
+    if not math.isfinite(mean):
+        return sentence
+    if ceiling and floor and ceiling.value != floor.value:
+        share = (mean - floor.value) / (ceiling.value - floor.value)
+        return f"{sentence}; {share:.0%} of the way from the floor {floor.value:g} to the ceiling {ceiling.value:g}"
+    if ceiling and ceiling.value > 0 and task.metric.higher_is_better:
+        return f"{sentence}; {mean / ceiling.value:.0%} of the ceiling {ceiling.value:g} {ceiling.unit}"
+    bound = ceiling or floor
+    if bound:
+        return f"{sentence}; {mean - bound.value:+,.4g} {bound.unit} from the {bound.role} {bound.value:g}"
+    return sentence
+
+
+def missing_seeds(seeds: Seeds) -> str:
+    """'seeds 3, 4 not run; seed 1 failed (loss/value became nan at env step 5,000)'."""
+    by_fault: dict[str, list[int]] = {}
+    for seed, fault in seeds.faults.items():
+        by_fault.setdefault(fault, []).append(seed)
+    return "; ".join(f"{name_seeds(numbers)} {fault}" for fault, numbers in by_fault.items())
+
+
+def name_seeds(numbers: Sequence[int]) -> str:
+    return f"seed{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+
+
+def name_number(n: int) -> str:
+    return "one seed" if n == 1 else f"{n} seeds"
+
+
+def decimals(*values: float) -> int:
+    """Decimals that show about four digits of the largest of some finite values."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=1.0)
+    return max(0, 3 - math.floor(math.log10(max(largest, 1.0))))
+
+
+def show_interval(interval: Interval, digits: int) -> str:
+    return f"{interval[0]:,.{digits}f} … {interval[1]:,.{digits}f}"
+
+
+def show_p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -1,0 +1,127 @@
+"""Comparisons as they are shown in a terminal 100 columns wide: one line of numbers a row, its reason beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.text import Text
+
+from mirl.verdict.claims import ClaimRow
+from mirl.verdict.comparison import Comparison, ComparisonRow
+from mirl.verdict.judgement import decimals, show_interval, show_p
+
+COLOURS = {
+    "equivalent": "green", "holds": "green", "within": "green", "better": "cyan", "worse": "red", "fails": "red",
+    "outside": "red", "failed": "red", "inconclusive": "yellow",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a table."""
+
+    cells: Sequence[str]
+    """The last one is the verdict."""
+    sentence: str = ""
+    """Shown beneath."""
+    section: str = ""
+    """Shown above, where it differs from the line before."""
+
+
+def render(comparison: Comparison, task: str | None = None, method: str | None = None) -> RenderableType:
+    """The comparison, or the rows of one task or method and the claims that speak of it."""
+    rows = [row for row in comparison.rows if task in (None, row.task) and method in (None, row.method)]
+    claims = [
+        claim
+        for claim in comparison.claims
+        if (task is None or task in claim.tasks) and method in (None, claim.better, claim.worse)
+    ]
+    heads: tuple[str, ...] = ("method", "reference", "ours (mean ± sd)", "95 % CI", "n", "verdict")
+    parts: list[RenderableType] = [
+        Text(f"{comparison.paper}, budget {comparison.budget}", style="bold"),
+        lined_table(heads, [Line(cells_of(row), sentence_of(row), section_of(row)) for row in rows]),
+    ]
+    if claims:
+        heads = ("claim", "P(better)", "95 % CI", "p", "n", "verdict")
+        parts += [
+            Text(),
+            lined_table(heads, [(cells_of_claim(claim), claim_sentence(claim)) for claim in claims], ("n",)),
+        ]
+    return Group(*parts)
+
+
+def cells_of(row: ComparisonRow) -> list[str]:
+    ours, reference = row.ours, row.reference
+    shown = [value for value in (ours.mean, reference.value if reference else None) if value is not None]
+    digits = decimals(*shown)
+    return [
+        row.method,
+        with_spread(reference.value, reference.spread, digits) if reference else "–",
+        with_spread(ours.mean, ours.sd, digits) if ours.mean is not None else "–",
+        show_interval(ours.mean_interval, digits) if ours.mean_interval else "–",
+        str(ours.n),
+        row.verdict.removesuffix(" (budget)"),
+    ]
+
+
+def section_of(row: ComparisonRow) -> str:
+    better = "higher" if row.higher_is_better else "lower"
+    return f"{row.task}  {row.metric} in {row.unit}, {better} is better, margin ±{row.margin:g}"
+
+
+def with_spread(mean: float, spread: float | None, digits: int) -> str:
+    return f"{mean:,.{digits}f}" + (f" ± {spread:,.{digits}f}" if spread is not None else "")
+
+
+def sentence_of(row: ComparisonRow) -> str:
+    """The reason; nothing where there is nothing to explain."""
+    return "" if row.verdict == "not run" and row.reason.startswith("no seed") else row.reason
+
+
+def cells_of_claim(claim: ClaimRow) -> list[str]:
+    return [
+        claim.id,
+        f"{claim.probability:.2f}" if claim.probability is not None else "–",
+        show_interval(claim.interval, 2) if claim.interval else "–",
+        show_p(claim.p_holm).removeprefix("p = ").removeprefix("p ") if claim.p_holm is not None else "–",
+        str(claim.n),
+        claim.verdict,
+    ]
+
+
+def claim_sentence(claim: ClaimRow) -> str:
+    return f"“{claim.statement}” ({claim.source}): {claim.reason}"
+
+
+def lined_table(heads: Sequence[str], lines: Sequence[Line]) -> RenderableType:
+    """Aligned lines under their sections; sentences use the whole width."""
+    columns = zip(heads, *(one.cells for one in lines), strict=True)
+    widths = [max(len(cell) for cell in column) for column in columns]
+    parts: list[RenderableType] = [aligned(heads, widths, "bold"), Rule(style="dim", characters="─")]
+    section = ""
+    for one in lines:
+        if one.section != section:
+            section = one.section
+            parts.append(heading(section))
+        parts.append(aligned(one.cells, widths, COLOURS.get(one.cells[-1], "")))
+        if one.sentence:
+            parts.append(Padding(Text(one.sentence, style="dim"), (0, 0, 0, 6)))
+    return Group(*parts)
+
+
+def aligned(cells: Sequence[str], widths: Sequence[int], last_style: str) -> Text:
+    """One line, its last cell coloured."""
+    text = Text("  ", no_wrap=True, style="bold" if last_style == "bold" else "")
+    for cell, width in zip(cells[:-1], widths, strict=False):
+        text.append(cell.ljust(width) + "  ")
+    return text.append(cells[-1], style=last_style)
+
+
+def heading(section: str) -> Text:
+    """The first word stands out."""
+    name, _, rest = section.partition("  ")
+    return Text.assemble((name, "bold"), (f"  {rest}" if rest else "", "dim"))

@@ -1,0 +1,75 @@
+"""A small repository around the toy paper, in which the suite's own commands run as they do in the real one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mirl.suite import venvs
+
+TESTS = Path(__file__).parents[1]
+
+REPRODUCE = """
+version: 1
+papers:
+  toy:
+    title: Toy
+    citation: nobody, nowhere
+    fidelities: [faithful]
+    fidelity: faithful
+    variants:
+      slow: {seconds_per_step: 0.05}
+    regression:
+      random_walk: {metrics: [eval/return]}
+      drift: {metrics: [eval/return]}
+    tasks:
+      line:
+        title: a line
+        methods: [random_walk, drift]
+        metric: {name: eval/return, unit: reward per episode}
+        margin: 1.0
+        budgets:
+          tiny: {env_steps: 200, seeds: [0, 1]}
+          workstation: {env_steps: 400, seeds: [0, 1, 2]}
+          paper: {env_steps: 1000, seeds: [0, 1, 2, 3, 4]}
+        cost:
+          random_walk: {env_steps_per_s: 100, memory_mib: 100}
+          drift: {env_steps_per_s: 50, fixed_s: 2, memory_mib: 200}
+    claims:
+      - {id: drift-wins, statement: drift beats a random walk, source: nowhere, tasks: [line], better: drift, worse: random_walk}
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with reproduce.yaml and the toy paper set up; the toy runs in this interpreter."""
+    (tmp_path / "reproduce.yaml").write_text(REPRODUCE)
+    project = tmp_path / "papers/toy"
+    python = project / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{TESTS}" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    for name in ("requirements-cpu.txt", "requirements-gpu.txt", "pyproject.toml", "poetry.lock"):
+        (project / name).write_text("")
+    (project / ".venv/.ready").write_text(venvs.fingerprint(project, venvs.detect_device()))
+    return tmp_path
+
+
+Mirl = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def mirl(root: Path) -> Mirl:
+    """The real command line, in that repository."""
+
+    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "mirl.suite.cli", *words],
+            cwd=root, capture_output=True, text=True, timeout=120, env={**os.environ, **environment},
+        )  # fmt: skip
+
+    return run

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mirl.config import ConfigError
+from mirl.suite import experiments as registry
+from mirl.suite.experiments import RunSpec
+
+
+@pytest.fixture
+def experiments(root: Path) -> registry.Experiments:
+    return registry.load(root / "reproduce.yaml")
+
+
+def test_a_spec_says_everything_and_reads_back():
+    for text in ("tiny/toy/line/drift/seed3", "paper/toy/line/drift@slow/seed0"):
+        assert str(RunSpec.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "tiny/toy/line/drift", "huge/toy/line/drift/seed0", "tiny/toy/line/drift/seedx"])
+def test_a_spec_that_is_none_is_refused(text: str):
+    with pytest.raises(ConfigError, match="SPEC must be"):
+        RunSpec.parse(text)
+
+
+def test_a_selection_without_names_is_every_run_of_the_budget(experiments: registry.Experiments):
+    specs = registry.select(experiments, "paper", "toy")
+    assert len(specs) == 2 * 5
+    assert str(specs[0]) == "paper/toy/line/random_walk/seed0"
+
+
+def test_case_is_ignored(experiments: registry.Experiments):
+    assert [str(spec) for spec in registry.select(experiments, "TINY", "Toy", "LINE", "Drift", [7])] == [
+        "tiny/toy/line/drift/seed7"
+    ]
+
+
+def test_a_variant_is_named_with_its_method(experiments: registry.Experiments):
+    (spec,) = registry.select(experiments, "tiny", "toy", "line", "drift@slow", [0])
+    assert (spec.method, spec.variant) == ("drift", "slow")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tiny", "toi"), "no paper 'toi'; did you mean toy"),
+        (("tiny", "toy", "lime"), "no task 'lime' in paper toy; did you mean line"),
+        (("tiny", "toy", "line", "drfit"), "no method 'drfit' for toy/line; did you mean drift"),
+        (("tiny", "toy", "line", "drift@slwo"), "no variant 'slwo' in paper toy; did you mean slow"),
+        (("tinny",), "no budget 'tinny'; did you mean tiny"),
+    ],
+)
+def test_a_wrong_name_is_one_line_with_the_nearest_right_one(experiments, arguments, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        registry.select(experiments, *arguments)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("margin: 1.0", "margin: -1.0", "papers.toy.tasks.line.margin: .*greater than 0, got -1.0"),
+        ("margin: 1.0", "marjin: 1.0", "papers.toy.tasks.line.margin: Field required"),
+        ("fidelity: faithful", "fidelity: loose", "fidelity loose is not among faithful"),
+        ("better: drift", "better: drfit", "claim drift-wins: no method drfit on task line"),
+        ("tiny: {env_steps: 200, seeds: [0, 1]}", "", "budget tiny is missing"),
+        ("version: 1", "version: [", "is not valid YAML"),
+    ],
+)
+def test_a_fault_in_reproduce_yaml_is_one_line_that_names_its_place(root: Path, old: str, new: str, message: str):
+    path = root / "reproduce.yaml"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(ConfigError, match=message) as caught:
+        registry.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_repository_is_found_from_any_folder_in_it(root: Path, tmp_path_factory: pytest.TempPathFactory):
+    assert registry.find_root(root / "papers/toy") == root
+    with pytest.raises(ConfigError, match=r"no reproduce\.yaml"):
+        registry.find_root(tmp_path_factory.mktemp("elsewhere"))
