@@ -8,28 +8,33 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Any, TextIO
 
 LOG_IS_KEPT = "MIRL_ATTEMPT_LOG"
 """Set by a runner that writes the log itself, by redirecting the whole process."""
 
 
 class Tee:
-    """A text stream that also writes to a log."""
+    """A text stream that also writes to a log. Neither a lost terminal nor a full disk under the log ends a run."""
 
-    def __init__(self, terminal: TextIO, log: IO[str]) -> None:
+    def __init__(self, terminal: TextIO, log: IO[bytes] | None) -> None:
+        """`log` is unbuffered; None where the terminal is the log already."""
         self.terminal, self.log = terminal, log
 
     def write(self, text: str) -> int:
-        self.log.write(text)
-        self.log.flush()
-        return self.terminal.write(text)
+        if self.log and not text.startswith("\r"):  # a line that is rewritten in place is for the eye
+            with contextlib.suppress(OSError):
+                self.log.write(text.encode(errors="backslashreplace"))
+        with contextlib.suppress(OSError):
+            self.terminal.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        self.terminal.flush()
+        with contextlib.suppress(OSError):
+            self.terminal.flush()
 
-    def isatty(self) -> bool:
-        return self.terminal.isatty()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.terminal, name)
 
 
 def next_attempt_log(directory: Path) -> Path:
@@ -43,14 +48,13 @@ def next_attempt_log(directory: Path) -> Path:
 @contextlib.contextmanager
 def attempt_log(directory: Path) -> Iterator[None]:
     """Copy stdout, stderr and the traces of crashes in native code into the next attempt's log."""
-    if LOG_IS_KEPT in os.environ:
-        faulthandler.enable()
-        yield
-        return
     stdout, stderr = sys.stdout, sys.stderr
-    with next_attempt_log(directory).open("a", encoding="utf-8") as log:
-        faulthandler.enable(file=log)
-        sys.stdout, sys.stderr = Tee(stdout, log), Tee(stderr, log)  # type: ignore[assignment]
+    with contextlib.ExitStack() as stack:
+        log = None
+        if LOG_IS_KEPT not in os.environ:
+            log = stack.enter_context(next_attempt_log(directory).open("ab", buffering=0))
+        faulthandler.enable(file=log or stderr)
+        sys.stdout, sys.stderr = Tee(stdout, log), Tee(stderr, log)
         try:
             yield
         finally:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from mirl.config import ConfigError
-from mirl.files import read_json, sha256, sync_folder, write_json
+from mirl.files import naming, read_json, sha256, sync, write_json
 
 MEND = "start again with --overwrite, which keeps the old folder aside"
 
@@ -26,6 +26,21 @@ class TrainState(Protocol):
         """Read them back."""
 
 
+State = TypeVar("State", bound=TrainState)
+
+
+def load_checkpoint(directory: Path, state: State) -> State:
+    """Load the newest checkpoint of a run directory into `state` and return it.
+
+    Raises ConfigError where there is none, or where it is damaged.
+    """
+    latest = read_latest(directory)
+    if latest is None:
+        raise ConfigError(f"{directory} has no checkpoint yet")
+    state.load(directory / "checkpoint" / latest["folder"])
+    return state
+
+
 def read_latest(directory: Path) -> dict[str, Any] | None:
     """What the newest checkpoint of a run directory says of itself; None where there is none.
 
@@ -36,15 +51,18 @@ def read_latest(directory: Path) -> dict[str, Any] | None:
         return None
     try:
         latest: dict[str, Any] = read_json(folder / "latest.json")
+        saved, hashes, lengths = folder / latest["folder"], latest["files"], latest["lengths"]
     except ValueError as error:
         raise ConfigError(f"{error}; {MEND}") from None
-    for name, expected in latest["files"].items():
-        path = folder / latest["folder"] / name
+    except (KeyError, TypeError):
+        raise ConfigError(f"{folder / 'latest.json'} lacks what a checkpoint says of itself; {MEND}") from None
+    for name, expected in hashes.items():
+        path = saved / name
         if not path.is_file():
             raise ConfigError(f"{path} is missing; {MEND}")
         if sha256(path) != expected:
             raise ConfigError(f"{path} is damaged (its sha256 differs from the one written); {MEND}")
-    for name, length in latest["lengths"].items():
+    for name, length in lengths.items():
         path = directory / name
         if not path.is_file() or path.stat().st_size < length:
             raise ConfigError(f"{path} is shorter than its checkpoint says; {MEND}")
@@ -61,9 +79,26 @@ def write_checkpoint(directory: Path, state: TrainState, facts: Mapping[str, Any
     older = [int(path.name.removeprefix("save-")) for path in folder.glob("save-*")]
     saved = folder / f"save-{max(older, default=0) + 1}"
     saved.mkdir()
-    state.save(saved)
-    sync_folder(saved)
-    files = {path.name: sha256(path) for path in sorted(saved.iterdir())}
-    write_json(folder / "latest.json", {"folder": saved.name, "env_step": state.env_step, **facts, "files": files})
+    try:
+        with naming(saved):
+            save_into(saved, state)
+            paths = sorted(path for path in saved.rglob("*") if path.is_file())
+            for path in [*paths, saved]:
+                sync(path)
+        files = {path.relative_to(saved).as_posix(): sha256(path) for path in paths}
+        write_json(folder / "latest.json", {"folder": saved.name, "env_step": state.env_step, **facts, "files": files})
+    except BaseException:  # half a checkpoint only takes the room that the next one needs
+        shutil.rmtree(saved, ignore_errors=True)
+        raise
     for number in older:
-        shutil.rmtree(folder / f"save-{number}")
+        shutil.rmtree(folder / f"save-{number}", ignore_errors=True)
+
+
+def save_into(folder: Path, state: TrainState) -> None:
+    """`state.save`, raising OSError where the disk is full: torch says so by a RuntimeError about file positions."""
+    try:
+        state.save(folder)
+    except Exception as error:
+        if not isinstance(error, OSError):
+            (folder / "room").write_bytes(bytes(2**20))
+        raise

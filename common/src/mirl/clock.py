@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import TextIO
@@ -31,11 +32,14 @@ class Progress:
     """Prints how far a run is: in place on a terminal, a line every half minute elsewhere."""
 
     def __init__(self, name: str, total: int, start: int = 0, stream: TextIO | None = None) -> None:
+        """`total` and `start` in environment steps; `stream` is stderr by default."""
         self.name, self.total, self.start = name, total, start
         self.stream = stream or sys.stderr
-        self.period = 0.5 if self.stream.isatty() else 30.0
+        self.in_place = self.stream.isatty()
+        self.period_s = 0.5 if self.in_place else 30.0
         self.began = time.monotonic()
-        self.shown = -float("inf")
+        self.shown_at = -float("inf")
+        self.shown_step: int | None = None
         self.env_step = start
 
     @property
@@ -44,17 +48,26 @@ class Progress:
         return (self.env_step - self.start) / max(time.monotonic() - self.began, 1e-9)
 
     def __call__(self, env_step: int, note: str = "") -> None:
+        """Tell how far the run is, unless that was told a moment ago; the end is always told, once."""
         self.env_step = env_step
-        if time.monotonic() - self.shown < self.period and env_step < self.total:
+        due = time.monotonic() - self.shown_at >= self.period_s or env_step >= self.total
+        if not due or env_step == self.shown_step:
             return
-        self.shown = time.monotonic()
+        self.shown_at, self.shown_step = time.monotonic(), env_step
         line = f"{self.name}  {describe_progress(env_step, self.total, self.env_steps_per_s)}"
         line += f"  {note}" if note else ""
-        if self.stream.isatty():
-            self.stream.write("\r\x1b[K" + line + ("\n" if env_step >= self.total else ""))
-        else:
-            self.stream.write(line + "\n")
+        if self.in_place:
+            width = shutil.get_terminal_size().columns - 1
+            line = "\r\x1b[K" + (line if len(line) <= width else line[: width - 1] + "…")
+        self.stream.write(line if self.in_place else line + "\n")
         self.stream.flush()
+
+    def close(self) -> None:
+        """Leave a line that was written in place."""
+        if self.in_place and self.shown_step is not None:
+            self.stream.write("\r\n")
+            self.stream.flush()
+            self.shown_step = None
 
 
 def describe_progress(env_step: int, total: int, env_steps_per_s: float) -> str:

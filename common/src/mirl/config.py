@@ -12,23 +12,25 @@ import io
 import json
 import re
 import textwrap
+import types
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
 Config = TypeVar("Config")
 
 
-class ConfigError(ValueError):
+class ConfigError(Exception):
     """Bad input. Its text is one line that names the field, the value and what is allowed; the exit code is 2."""
 
 
-def parse(default: Config, arguments: Sequence[str], program: str) -> Config:
+def parse(default: Config, arguments: Sequence[str], program: str, others: Iterable[str] = ()) -> Config:
     """A copy of `default` with the fields that `arguments` name replaced.
 
     `default` is a dataclass instance; `arguments` are `--field-name value` pairs (`--flag` and `--no-flag` for
-    booleans). Raises ConfigError for unknown fields, values of the wrong type and whatever the dataclass refuses.
+    booleans); `others` are the command's other options, which a misspelt one may have meant. Raises ConfigError for
+    unknown fields, values of the wrong type and whatever the dataclass refuses.
     """
     complaint = io.StringIO()
     try:
@@ -36,34 +38,66 @@ def parse(default: Config, arguments: Sequence[str], program: str) -> Config:
             config, unknown = tyro.cli(
                 type(default), prog=program, default=default, args=list(arguments), return_unknown_args=True
             )
-    except SystemExit as stop:
-        if not stop.code:  # --help was asked for and printed
-            raise
-        raise ConfigError(first_sentence(complaint.getvalue())) from None
+    except SystemExit:
+        raise ConfigError(explain(complaint.getvalue(), default, arguments)) from None
     if unknown:
-        known = [option_of(field.name) for field in dataclasses.fields(default)]  # type: ignore[arg-type]
-        raise ConfigError(no_such("option", unknown[0], known))
+        fields = [option_of(field.name) for field in dataclasses.fields(default)]  # type: ignore[arg-type]
+        raise ConfigError(no_such_option(unknown[0], [*fields, *others]))
     return config
 
 
-def first_sentence(panel: str) -> str:
-    """The message of a boxed complaint, without its frame and its advice."""
-    lines = [re.sub(r"^\W*│\s?|\s*│\W*$", "", line).strip() for line in panel.splitlines()[1:]]
-    sentence: list[str] = []
-    for line in lines:
-        if not line or set(line) <= set("─╰╯"):
+def explain(complaint: str, default: object, arguments: Sequence[str]) -> str:
+    """tyro's boxed complaint in one line: the option, what it takes and what it was given."""
+    named = re.search(r"--[\w-]+", complaint)
+    field = named[0].removeprefix("--").replace("-", "_") if named else ""
+    hint = get_type_hints(type(default)).get(field)
+    if hint is None:
+        return "cannot read " + " ".join(arguments)
+    given: list[str] = []
+    for word in reversed(arguments):
+        option, equals, value = word.partition("=")
+        if option.replace("_", "-") == option_of(field):
+            given = [value] if equals else given
             break
-        sentence.append(line)
-    return " ".join(sentence).removeprefix("Error parsing ").rstrip(".") or "the command line could not be read"
+        given = [] if word.startswith("--") else [word, *given]
+    return f"{option_of(field)} must be {describe_type(hint)}, got {' '.join(given) or 'nothing'}"
+
+
+def describe_type(hint: Any) -> str:
+    """What a field takes, for people: 'a whole number', 'adam or sgd', 'whole numbers'."""
+    if get_origin(hint) is Literal:
+        return " or ".join(str(choice) for choice in get_args(hint))
+    if get_origin(hint) in (Union, types.UnionType):
+        return " or ".join(describe_type(member) for member in get_args(hint))
+    if get_origin(hint) in (tuple, list):
+        return {int: "whole numbers", float: "numbers"}.get(get_args(hint)[0], "words") + " with blanks between"
+    if hint is type(None):
+        return "None"
+    return {int: "a whole number", float: "a number", str: "a word", bool: "a switch"}.get(hint, str(hint))
 
 
 def no_such(kind: str, name: str, known: Iterable[str], where: str = "") -> str:
     """'no task 'walker_wlak' in paper mummi; did you mean walker_walk? (tasks: …)'."""
     known = list(known)
-    close = difflib.get_close_matches(name.lower(), [option.lower() for option in known], n=1)
-    guess = next((option for option in known if close and option.lower() == close[0]), None)
-    question = f"; did you mean {guess}?" if guess else ";"
-    return f"no {kind} {name!r}{where}{question} ({kind}s: {', '.join(known)})"
+    kinds = kind[:-1] + "ies" if kind.endswith("y") else kind + "s"
+    return f"no {kind} {name!r}{where}{nearest(name, known)} ({kinds}: {', '.join(known)})"
+
+
+def no_such_option(word: str, known: Iterable[str]) -> str:
+    """As `no_such`, but short where a spelling is near: a method may have fifty options."""
+    known = list(known)
+    if not word.startswith("-"):
+        return f"{word!r} belongs to no option"
+    option = word.partition("=")[0].replace("_", "-")
+    question = nearest(option, known)
+    return f"no option {option!r}{question}" + ("" if question else f" (options: {', '.join(known)})")
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """'; did you mean <the nearest of `known`>?', or nothing where none is near."""
+    plain = {option.lower().lstrip("-"): option for option in known}
+    close = difflib.get_close_matches(name.lower().lstrip("-"), plain, n=1)
+    return f"; did you mean {plain[close[0]]}?" if close else ""
 
 
 def choose(kind: str, name: str, known: Iterable[str], where: str = "") -> str:
@@ -121,12 +155,13 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | No
 
 
 def describe_fields(config: Any) -> list[dict[str, Any]]:
-    """Name, type, default and docstring of every field of a dataclass instance, for `describe`."""
-    documents = field_docstrings(type(config))
+    """Name, type, what it takes, default and docstring of every field of a dataclass instance, for `describe`."""
+    documents, hints = field_docstrings(type(config)), get_type_hints(type(config))
     return [
         {
             "name": field.name,
             "type": field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type)),
+            "takes": describe_type(hints[field.name]),
             "default": getattr(config, field.name),
             "help": documents.get(field.name, ""),
         }

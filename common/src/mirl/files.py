@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +15,16 @@ from typing import Any
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that a reader, or a kill, sees the old file or the new one and nothing between."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    with naming(path):
+        try:
+            with draft.open("w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        sync(path.parent)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -44,9 +46,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file's content, or the renames inside a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -60,6 +62,7 @@ def whole_lines(text: str) -> list[str]:
 
 def move_aside(folder: Path) -> Path:
     """Rename `folder` to the first free `<name>.aside-<n>` beside it and return the new path."""
+    folder = Path(os.path.abspath(folder))
     number = 1
     while (target := folder.with_name(f"{folder.name}.aside-{number}")).exists():
         number += 1
@@ -67,7 +70,16 @@ def move_aside(folder: Path) -> Path:
     return target
 
 
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let every OSError inside name `path`: a full disk tells of no file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from None
+
+
 def describe_os_error(error: OSError) -> str:
     """'cannot use /results/metrics.csv: No space left on device'."""
-    place = f"cannot use {error.filename}: " if error.filename else "cannot write: "
+    place = f"cannot use {error.filename}: " if error.filename else ""
     return place + (error.strerror or str(error))

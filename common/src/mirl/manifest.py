@@ -5,24 +5,24 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mirl.files import sha256, write_json
 from mirl.run import SCHEMA_VERSION, Run
 
+if TYPE_CHECKING:
+    from mirl.paper import Paper
+
 ALWAYS_HASHED = ("metrics.csv", "episodes.csv", "checkpoint/latest.json")
 
 
-def write_manifest(run: Run, command: list[str], project: Path, versions: Mapping[str, Any], outputs: Iterable[str]) -> None:
-    """Write the manifest of a run that has just ended.
-
-    `project` is the paper's folder (with poetry.lock); `versions` are the paper's framework facts; `outputs` are
-    the paper's own files in the run directory that belong to the result.
-    """
+def write_manifest(run: Run, paper: Paper, words: Sequence[str]) -> None:
+    """Write the manifest of a run that has just ended; `words` are the arguments of its `train` command."""
     attempts = run.record["attempts"]
     header = run.header
+    names = [*ALWAYS_HASHED, *paper.outputs]
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "run_id": header.run_id,
@@ -30,23 +30,37 @@ def write_manifest(run: Run, command: list[str], project: Path, versions: Mappin
         **vars(header),
         "config": run.record["config"],
         "config_sha256": run.record["config_sha256"],
-        "command": command,
-        **revision(project),
-        "lock_sha256": lock_sha256(project),
+        "command": ["python", "-m", paper.name, "train", *without_places(words)],
+        **revision(paper.project),
+        "lock_sha256": lock_sha256(paper.project),
         "image": os.environ.get("MIRL_IMAGE_DIGEST", "venv"),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
         "cpu_count": os.cpu_count(),
-        "versions": dict(versions),
+        "versions": dict(paper.versions(header.device)),
         "start": attempts[0]["start"],
         "end": attempts[-1]["end"],
         "wall_s": round(run.wall_s, 3),
         "env_steps": run.env_step,
         "attempts": len(attempts),
-        "files": {name: sha256(run.directory / name) for name in [*ALWAYS_HASHED, *outputs] if (run.directory / name).is_file()},
-    }  # fmt: skip
+        "files": {name: sha256(run.directory / name) for name in names if (run.directory / name).is_file()},
+    }
     write_json(run.directory / "manifest.json", manifest)
+
+
+def without_places(words: Sequence[str]) -> list[str]:
+    """A command line without the folders of the machine it ran on: DIR for --run-dir, <name> for other paths."""
+    shown: list[str] = []
+    for word in words:
+        option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        name = option or (shown[-1] if shown else "")
+        if value and name == "--run-dir":
+            value = "DIR"
+        elif value.startswith(("/", "~", "..")):
+            value = f"<{Path(value).name}>"
+        shown.append(option + equals + value)
+    return shown
 
 
 def revision(project: Path) -> dict[str, Any]:

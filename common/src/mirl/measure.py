@@ -24,7 +24,7 @@ def measure(function: Callable[[], Any], least_s: float = 1.0, least_calls: int 
 
 
 def calibrate() -> dict[str, float]:
-    """How fast this machine is just now: matrix product (GFLOP/s), memory copy (GB/s), Python loop (million turns/s)."""
+    """How fast this machine is just now, in the units that the keys name: a matrix product, a copy, a Python loop."""
     import numpy as np
 
     left = np.random.default_rng(0).random((512, 512), dtype=np.float32)

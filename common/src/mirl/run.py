@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import os
 import signal
 import socket
@@ -12,33 +12,33 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any
 
 from mirl import config as configs
-from mirl.checkpoint import MEND, TrainState, read_latest, write_checkpoint
+from mirl.checkpoint import State, TrainState, read_latest, write_checkpoint
 from mirl.clock import Clock, Progress
 from mirl.config import ConfigError
-from mirl.files import move_aside, read_json, write_json
-from mirl.recorder import NonFiniteLoss, Recorder, Sink, TensorBoard, WeightsAndBiases
+from mirl.files import move_aside, write_json
+from mirl.folder import hold, read_record, refuse_another_config, refuse_foreign_files
+from mirl.recorder import NonFiniteLoss, Recorder
+from mirl.sinks import Sink, TensorBoard, WeightsAndBiases
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Header", "Interrupted", "NonFiniteLoss", "Run", "TrainState"]
+__all__ = ["Header", "Interrupted", "NonFiniteLoss", "Run", "TrainState", "open_run", "read_record"]
 
 SCHEMA_VERSION = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 RECORD_PERIOD_S = 2.0
 """run.json is rewritten at most this often while a run logs."""
 
-State = TypeVar("State", bound=TrainState)
 
+class Interrupted(BaseException):
+    """SIGTERM or SIGINT stopped the run. No `except Exception` of a training loop is meant to catch it."""
 
-class Interrupted(Exception):
-    """SIGTERM or SIGINT asked the run to stop; its checkpoint is saved."""
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(signal_number).name}; the same command continues")
+    def __init__(self, signal_number: int, where: str) -> None:
+        super().__init__(f"stopped by {signal.Signals(signal_number).name} {where}; the same command continues")
         self.signal_number = signal_number
 
 
@@ -64,21 +64,24 @@ class Header:
 class Run:
     """One run directory, open for writing: `open_run` makes it, a paper's `train` uses it."""
 
-    def __init__(self, directory: Path, header: Header, config: Any, sinks: Sequence[str], save_every: int) -> None:
-        """`save_every`: environment steps between checkpoints; 0 saves each time the loop asks."""
+    def __init__(
+        self, directory: Path, header: Header, config: Any, sinks: Sequence[str], save_every: int, lock: IO[str]
+    ) -> None:
+        """`save_every`: environment steps between checkpoints, 0 saves each time the loop asks; `lock`: see `hold`."""
         self.directory, self.header, self.config = directory, header, config
         self.seed, self.device = header.seed, header.device
-        self.sink_names = sinks
+        self.sink_names, self.lock = sinks, lock
         self.env_step = 0
         self.stop_signal: int | None = None
         self.wall_s_before = 0.0
         self.began = time.monotonic()
         self.clocks: dict[str, Clock] = {}
+        self.clocks_at: dict[str, int] = {}
         self.save_clock = self.clock("save", save_every)
         self.progress = Progress(header.run_id, config.total_env_steps)
         self.recorder: Recorder | None = None
         self.record: dict[str, Any] = {}
-        self.record_written = -float("inf")
+        self.record_written_at = -float("inf")
 
     @property
     def wall_s(self) -> float:
@@ -94,7 +97,10 @@ class Run:
 
     def clock(self, name: str, every: int) -> Clock:
         """A clock whose state is kept in the checkpoint under `name`; `every` in environment steps, 0: each call."""
-        return self.clocks.setdefault(name, Clock(every))
+        if name in self.clocks:
+            raise ValueError(f"there is a clock {name!r} already")
+        self.clocks[name] = Clock(every, self.clocks_at.get(name, 0))
+        return self.clocks[name]
 
     def should_save(self, env_step: int) -> bool:
         """True when a checkpoint is due: by the clock, or because a signal asked the run to stop."""
@@ -105,11 +111,11 @@ class Run:
         latest = read_latest(self.directory)
         if latest:
             state.load(self.directory / "checkpoint" / latest["folder"])
-            self.env_step, self.wall_s_before = state.env_step, latest["wall_s"]
-            for name, last in latest["clocks"].items():
-                self.clock(name, 0).last = last
+            self.env_step, self.wall_s_before, self.clocks_at = state.env_step, latest["wall_s"], latest["clocks"]
+            for name, clock in self.clocks.items():
+                clock.last = self.clocks_at.get(name, 0)
             print(f"continuing {self.header.run_id} from env step {state.env_step:,}", flush=True)
-        self.recorder = Recorder(self.directory, self.open_sinks())
+        self.recorder = Recorder(self.directory, self.open_sinks(state.env_step if latest else None))
         self.recorder.open(latest["lengths"] if latest else None)
         self.progress = Progress(self.header.run_id, self.config.total_env_steps, self.env_step)
         self.began = time.monotonic()
@@ -119,12 +125,11 @@ class Run:
         """Record metrics named train/…, eval/…, loss/… or time/…; raises NonFiniteLoss for a NaN or infinite loss."""
         self.env_step = env_step
         self.opened.log(env_step, self.wall_s, metrics)
-        for name in metrics:
-            if name.startswith(("eval/", "train/")):
-                self.record["last_metric"] = f"{name} {metrics[name]:.4g}"
-                break
+        telling = next((name for name in metrics if name.startswith(("eval/", "train/"))), None)
+        if telling:
+            self.record["last_metric"] = f"{telling} {metrics[telling]:.4g}"
         self.progress(env_step, self.record.get("last_metric", ""))
-        if time.monotonic() - self.record_written > RECORD_PERIOD_S:
+        if time.monotonic() - self.record_written_at > RECORD_PERIOD_S:
             self.write_record("running")
 
     def log_episodes(
@@ -150,17 +155,38 @@ class Run:
             "clocks": {name: clock.last for name, clock in self.clocks.items()},
         }
         write_checkpoint(self.directory, state, facts)
+        self.env_step = state.env_step
         if self.stop_signal is not None:
-            raise Interrupted(self.stop_signal)
+            raise Interrupted(self.stop_signal, f"at env step {state.env_step:,}")
 
     # How a run begins and ends.
 
+    def __enter__(self) -> Run:
+        """Take the signals."""
+        self.handlers = {number: signal.signal(number, self.on_signal) for number in STOP_SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the signals and the folder's lock back."""
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+        self.lock.close()
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.stop_requested:  # whoever asks twice does not want to wait for the checkpoint
+            raise Interrupted(number, "at once, without a checkpoint")
+        self.stop_signal = number
+        name = signal.Signals(number).name
+        notice = f"\n{self.header.paper}: {name}: stopping at the next checkpoint; again stops at once\n"
+        with contextlib.suppress(OSError):  # not print: the signal may have come in the middle of one
+            os.write(2, notice.encode())
+
     def begin(self, attempts: Sequence[Mapping[str, Any]]) -> None:
-        """Take the folder's lock and the signals, and write down that attempt number `len(attempts) + 1` runs."""
-        self.lock = hold(self.directory)
-        self.previous_handlers = {number: signal.signal(number, self.on_signal) for number in STOP_SIGNALS}
+        """Write down that attempt number `len(attempts) + 1` runs."""
         resolved = resolve(self.header, self.config)
-        earlier = [{**attempt, "status": "killed"} if attempt["status"] == "running" else attempt for attempt in attempts]
+        earlier = [dict(attempt) for attempt in attempts]
+        for attempt in earlier:  # it did not come to write down its end
+            attempt["status"] = "killed" if attempt["status"] == "running" else attempt["status"]
         self.record = {
             "schema_version": SCHEMA_VERSION,
             "run_id": self.header.run_id,
@@ -174,27 +200,23 @@ class Run:
         }
         self.write_record("running")
 
-    def on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.stop_requested:  # whoever asks twice does not want to wait for the checkpoint
-            raise KeyboardInterrupt
-        self.stop_signal = number
-
     def end(self, status: str, reason: str = "") -> None:
-        """Write down how it ended (finished, interrupted or failed, and why) and let go of everything."""
+        """Write down how it ended: finished, interrupted or failed, and why. Signals come too late from here on."""
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         attempt = self.record["attempts"][-1]
         attempt.update(end=utc_now(), status=status, **({"reason": reason} if reason else {}))
+        recorder, self.recorder = self.recorder, None
         try:
-            if self.recorder:
-                self.recorder.close()
-            self.write_record(status)
+            self.progress.close()
+            if recorder:
+                recorder.close()
         finally:
-            for number, handler in self.previous_handlers.items():
-                signal.signal(number, handler)
-            self.lock.close()
+            self.write_record(status)
 
     def write_record(self, status: str) -> None:
         """Rewrite run.json, the state that `mirl status` shows."""
-        self.record_written = time.monotonic()
+        self.record_written_at = time.monotonic()
         rate = round(self.progress.env_steps_per_s, 3)
         self.record.update(status=status, env_step=self.env_step, env_steps_per_s=rate, updated=utc_now())
         write_json(self.directory / "run.json", self.record)
@@ -205,10 +227,10 @@ class Run:
             raise RuntimeError("run.restore(state) must come before anything is recorded")
         return self.recorder
 
-    def open_sinks(self) -> list[Sink]:
+    def open_sinks(self, continues_at: int | None) -> list[Sink]:
         sinks: list[Sink] = []
         if "tensorboard" in self.sink_names:
-            sinks.append(TensorBoard(self.directory, self.env_step))
+            sinks.append(TensorBoard(self.directory, continues_at))
         if "wandb" in self.sink_names:
             sinks.append(WeightsAndBiases(self.directory, self.header.run_id, resolve(self.header, self.config)))
         return sinks
@@ -227,25 +249,26 @@ def open_run(
     Raises ConfigError, with nothing written, when another process writes there, when the folder holds another run,
     another config or foreign files, or when its checkpoint is damaged.
     """
+    if directory.exists() and not directory.is_dir():
+        raise ConfigError(f"--run-dir must be a folder, got the file {directory}")
     if overwrite and directory.exists():
         with hold(directory):
             print(f"the old folder is now {move_aside(directory)}", flush=True)
-    record = read_record(directory)
-    if record is None:
-        refuse_foreign_files(directory)
-    else:
-        difference = configs.first_difference(record["config"], resolve(header, config))
-        if difference:
-            raise ConfigError(
-                f"{directory} was started with {difference}; choose another folder, "
-                "or pass --overwrite, which keeps the old one aside"
-            )
-        if (directory / "manifest.json").exists():
-            return None
-        read_latest(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    run = Run(directory, header, config, sinks, save_every)
-    run.begin(record["attempts"] if record else [])
+    refuse_foreign_files(directory)
+    lock = hold(directory)
+    try:
+        record = read_record(directory)
+        if record:
+            refuse_another_config(directory, record["config"], resolve(header, config))
+            if (directory / "manifest.json").exists():
+                lock.close()
+                return None
+            read_latest(directory)
+        run = Run(directory, header, config, sinks, save_every, lock)
+        run.begin(record["attempts"] if record else [])
+    except BaseException:
+        lock.close()
+        raise
     return run
 
 
@@ -257,33 +280,3 @@ def resolve(header: Header, config: Any) -> dict[str, Any]:
 def utc_now() -> str:
     """UTC time to the second, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def read_record(directory: Path) -> dict[str, Any] | None:
-    """run.json of a run directory, or None; raises ConfigError where it cannot be read."""
-    path = directory / "run.json"
-    if not path.exists():
-        return None
-    try:
-        record: dict[str, Any] = read_json(path)
-    except ValueError as error:
-        raise ConfigError(f"{error}; {MEND}") from None
-    return record
-
-
-def refuse_foreign_files(directory: Path) -> None:
-    """A folder without run.json may hold what a runner puts there before the run begins, and nothing else."""
-    for path in directory.iterdir() if directory.exists() else ():
-        if path.name != "run.lock" and not (path.name.startswith("attempt-") and path.suffix == ".log"):
-            raise ConfigError(f"{directory} holds files of something else ({path.name}); choose another folder")
-
-
-def hold(directory: Path) -> IO[str]:
-    """Lock a run directory; the kernel lets go of it when this process ends, however it ends."""
-    stream = (directory / "run.lock").open("a")
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        stream.close()
-        raise ConfigError(f"{directory} is being written by another process; wait for it or end it") from None
-    return stream

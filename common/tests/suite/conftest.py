@@ -22,7 +22,8 @@ papers:
     fidelities: [faithful]
     fidelity: faithful
     variants:
-      slow: {seconds_per_step: 0.05}
+      slow: {seconds_per_step: 0.02}
+      broken: {nan_at: 100}
     regression:
       random_walk: {metrics: [eval/return]}
       drift: {metrics: [eval/return]}

@@ -48,13 +48,22 @@ def numbers(text: str | None) -> list[int] | None:
 
 
 @app.command("list")
-def list_experiments(paper: PaperOption = None, root: Root = None) -> None:
+def list_experiments(
+    paper: PaperOption = None,
+    published: Annotated[bool, typer.Option("--published", help="Our value from results/published.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the table of README.md.")] = False,
+    root: Root = None,
+) -> None:
     """Every experiment: reference value, our value, verdict, estimated cost here."""
     from mirl.suite import listing
 
     place, experiments = open_experiments(root)
     names = [registry.choose_paper(experiments, paper)] if paper else list(experiments.papers)
-    console.print(listing.render(place, experiments, names))
+    listed = list(listing.entries(place, experiments, names, "published" if published else "runs"))
+    if markdown:
+        sys.stdout.write(listing.markdown(listed) + "\n")
+    else:
+        console.print(listing.render(listed))
 
 
 @app.command()
@@ -119,12 +128,126 @@ def status(
         return showing.render(showing.begun(place, wanted_budget, wanted_paper))
 
     if not watch:
-        console.print(table())
+        begun = showing.begun(place, wanted_budget, wanted_paper)
+        console.print(showing.render(begun) if begun else "nothing was begun yet")
         return
     with Live(table(), console=console, auto_refresh=False) as live:  # type: ignore[arg-type]
         while True:
             time.sleep(1.0)
             live.update(table(), refresh=True)  # type: ignore[arg-type]
+
+
+@app.command()
+def compare(
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    budget: BudgetOption = "paper",
+    published: Annotated[bool, typer.Option("--published", help="Judge results/published instead of our runs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    root: Root = None,
+) -> None:
+    """Verdicts of what was run against results/reference; writes verdict.json."""
+    from mirl.suite import reproduce as reproducing
+    from mirl.verdict import comparison, tables
+
+    place, experiments = open_experiments(root)
+    for name in [registry.choose_paper(experiments, paper)] if paper else experiments.papers:
+        specs = registry.select(experiments, budget, name, task)
+        if specs[0].budget == "tiny":
+            reproducing.judge_bands(place, experiments, specs, console)
+            continue
+        built = comparison.build(place, experiments, name, specs[0].budget, "published" if published else "runs")
+        if not published:
+            comparison.write(place, built)
+        if json:
+            sys.stdout.write(built.model_dump_json(indent=2) + "\n")
+        else:
+            console.print(tables.render(built, specs[0].task if task else None))
+
+
+@app.command()
+def regress(
+    paper: PaperOption = None,
+    update: Annotated[bool, typer.Option("--update", help="Record new bands; needs --why.")] = False,
+    why: Annotated[str, typer.Option(help="What changed on purpose.", show_default=False)] = "",
+    seeds: Annotated[str, typer.Option(help="With --update: the seeds that make the bands.")] = "0,1,2,3,4,5,6,7",
+    jobs: JobsOption = None,
+    root: Root = None,
+) -> None:
+    """Tiny runs against the bands in results/regression; exit code 1 where one falls outside."""
+    from mirl.suite import reproduce as reproducing
+
+    place, experiments = open_experiments(root)
+    if update and not why.strip():
+        raise ConfigError("--update needs --why with the reason; it is recorded beside each band")
+    good = True
+    for name in [registry.choose_paper(experiments, paper)] if paper else experiments.papers:
+        specs = registry.select(experiments, "tiny", name, seeds=numbers(seeds) if update else None)
+        good &= reproducing.reproduce(place, experiments, specs, console, jobs)
+        if update and good:
+            reproducing.update_bands(place, experiments, name, specs, why, console)
+        good &= reproducing.judge(place, experiments, specs, console)
+    raise typer.Exit(0 if good else 1)
+
+
+@app.command()
+def publish(
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    method: MethodOption = None,
+    seeds: SeedsOption = None,
+    budget: BudgetOption = "paper",
+    root: Root = None,
+) -> None:
+    """Copy finished runs, made small, into results/published."""
+    from mirl.suite import publish as publishing
+
+    place, experiments = open_experiments(root)
+    specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
+    for folder in publishing.publish(place, experiments, specs):
+        console.print(str(folder.relative_to(place)))
+
+
+@app.command()
+def check(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="results, a folder in it, or one run directory.")],
+    root: Root = None,
+) -> None:
+    """Validate run directories, tables, references and bands; exit code 1 where a check fails."""
+    from mirl.suite import check as checking
+
+    _, experiments = open_experiments(root)
+    if not results.exists():
+        raise ConfigError(f"RESULTS {results} is not there")
+    findings = checking.check(results, experiments)
+    console.print(checking.render(findings))
+    raise typer.Exit(1 if checking.failed(findings) else 0)
+
+
+@app.command()
+def doctor(root: Root = None) -> None:
+    """What this host has, what is missing, and the command that mends it."""
+    from mirl.suite import doctor as looking
+
+    place, _ = open_experiments(root)
+    findings = looking.examine(place)
+    console.print(looking.render(findings))
+    raise typer.Exit(0 if looking.healthy(findings) else 1)
+
+
+@app.command()
+def setup(
+    paper: PaperOption = None,
+    device: Annotated[str | None, typer.Option(help="cpu or gpu; default: what is there.", show_default=False)] = None,
+    root: Root = None,
+) -> None:
+    """Make the virtual environments of papers from their locks."""
+    from mirl.suite import reproduce as reproducing
+    from mirl.suite import venvs
+
+    place, experiments = open_experiments(root)
+    names = {registry.choose_paper(experiments, paper)} if paper else set(experiments.papers)
+    reproducing.set_up_papers(place, names, choose("device", device, venvs.DEVICES) if device else None)
 
 
 @app.command()

@@ -16,6 +16,7 @@ import psutil
 
 from mirl.files import write_json
 from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.orphans import die_with_parent
 
 SNAKEFILE = Path(__file__).parent / "workflow/Snakefile"
 POLL_S = 0.5
@@ -66,6 +67,11 @@ def workflow_config(root: Path, experiments: Experiments, specs: Sequence[RunSpe
     }
 
 
+def log_path(root: Path) -> Path:
+    """What Snakemake said, of all drives of this results folder."""
+    return root / "results/runs/engine.log"
+
+
 def snakemake(folder: Path, config: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """Snakemake in a process group of its own, so that Ctrl-C reaches it only through us."""
     command = [
@@ -73,7 +79,9 @@ def snakemake(folder: Path, config: Path, *arguments: str) -> subprocess.Popen[b
         "--configfile", str(config), "--nocolor", "--quiet", "progress", *arguments,
     ]  # fmt: skip
     with (folder / "engine.log").open("a") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, process_group=0)
+        return subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=die_with_parent
+        )
 
 
 class stopped_by_signals:  # noqa: N801

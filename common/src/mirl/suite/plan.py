@@ -14,6 +14,7 @@ from rich.table import Table
 from mirl.clock import describe_duration
 from mirl.files import read_json
 from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.results import run_directory
 
 DAY_S = 86_400.0
 
@@ -35,7 +36,7 @@ def estimate(root: Path, experiments: Experiments, spec: RunSpec) -> Estimate:
     """Time and memory of one run on this host."""
     task = experiments.papers[spec.paper].tasks[spec.task]
     cost, env_steps = task.cost[spec.method], task.budgets[spec.budget].env_steps
-    finished = (root / "results/runs" / str(spec) / "manifest.json").exists()
+    finished = (run_directory(root, spec) / "manifest.json").exists()
     here = wall_seconds_here(root, spec)
     if here:
         return Estimate(spec, env_steps, statistics.median(here), cost.memory_mib, f"{len(here)} finished here", finished)
@@ -45,7 +46,7 @@ def estimate(root: Path, experiments: Experiments, spec: RunSpec) -> Estimate:
 
 def wall_seconds_here(root: Path, spec: RunSpec) -> list[float]:
     """Wall seconds of this host's finished runs of the same budget, task and method."""
-    folder = (root / "results/runs" / str(spec)).parent
+    folder = run_directory(root, spec).parent
     return [float(read_json(path)["wall_s"]) for path in folder.glob("seed*/manifest.json")]
 
 
@@ -65,7 +66,7 @@ def default_jobs(experiments: Experiments, specs: Sequence[RunSpec]) -> int:
 
 def render(estimates: Sequence[Estimate]) -> Table:
     """A line per task and method, with seeds together."""
-    table = Table(title="Plan", title_justify="left")
+    table = Table(box=None, pad_edge=False)
     for column in ("paper", "task", "method", "seeds", "env steps a run", "time a run", "memory", "basis"):
         table.add_column(column, justify="right" if column in ("env steps a run", "time a run", "memory") else "left")
     groups: dict[tuple[str, str, str], list[Estimate]] = {}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -161,7 +160,8 @@ class Summary(Record):
         return self.budget, self.task, self.method, self.seed, self.metric
 
 
-Row = TypeVar("Row", Reference, Band, Summary)
+AnyRow = Reference | Band | Summary
+Row = TypeVar("Row", bound=AnyRow)
 
 
 def columns(kind: type[Record]) -> list[str]:
@@ -177,10 +177,11 @@ def parse_table(text: str, kind: type[Row]) -> tuple[list[Row], list[str]]:
         return [], [f"is not a table: {' '.join(str(error).split())}"]
     if list(table.columns) != columns(kind):
         return [], [f"has the columns {','.join(map(str, table.columns))}; it must have {','.join(columns(kind))}"]
-    rows, faults = [], []
+    rows: list[Row] = []
+    faults: list[str] = []
     for number, cells in enumerate(table.to_dict("records"), start=2):
         try:
-            rows.append(kind.model_validate(cells))
+            rows.append(cast(Row, kind.model_validate(cells)))
         except ValidationError as error:
             faults.append(f"line {number}: {describe_fault(error)}")
     return rows, faults
@@ -217,4 +218,4 @@ def repeated(rows: Sequence[Row]) -> list[str]:
     """Keys that occur twice, for people."""
     seen: set[tuple[object, ...]] = set()
     twice = [row.key for row in rows if row.key in seen or seen.add(row.key)]  # type: ignore[func-returns-value]
-    return [re.sub(r"None|''", "-", ", ".join(map(str, key))) for key in twice]
+    return [", ".join("-" if part in (None, "") else str(part) for part in key) for key in twice]

@@ -1,4 +1,4 @@
-"""`mirl reproduce`: set up what is missing, run what is not finished, then compare."""
+"""`mirl reproduce` and `mirl regress`: set up what is missing, run what is not finished, then judge."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 from rich.console import Console
 
 from mirl.config import ConfigError
+from mirl.manifest import lock_sha256
 from mirl.run import read_record
 from mirl.suite import engine, plan, venvs
 from mirl.suite.driver_lock import driver_lock
 from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.results import run_directory
 from mirl.suite.runner import registered_fields
 from mirl.suite.status import Watcher
 
@@ -37,20 +39,22 @@ def reproduce(
     with driver_lock(root / "results/runs") as dead_lock_cleared:
         watcher = Watcher(root, left, console)
         with watcher:
-            engine.run_all(root, experiments, left, jobs, retries, dead_lock_cleared, watcher.refresh)
+            code = engine.run_all(root, experiments, left, jobs, retries, dead_lock_cleared, watcher.refresh)
     failed = unfinished(root, specs)
     if failed:
         console.print(f"{len(failed)} of {len(specs)} runs are not finished; the same command continues them")
+    if failed and code and not any(read_record(run_directory(root, spec)) for spec in failed):
+        raise ConfigError(f"the engine ended with code {code} before any run began; see {engine.log_path(root)}")
     return not failed
 
 
 def unfinished(root: Path, specs: Sequence[RunSpec]) -> list[RunSpec]:
-    return [spec for spec in specs if not (root / "results/runs" / str(spec) / "manifest.json").exists()]
+    return [spec for spec in specs if not (run_directory(root, spec) / "manifest.json").exists()]
 
 
-def set_up_papers(root: Path, papers: set[str]) -> None:
-    """Make the environments that are missing or of an older lock."""
-    device = venvs.detect_device()
+def set_up_papers(root: Path, papers: set[str], device: str | None = None) -> None:
+    """Make the environments that are missing or of an older lock; `device` None takes what is there."""
+    device = device or venvs.detect_device()
     for paper in sorted(papers):
         try:
             venvs.set_up(root / "papers" / paper, device)
@@ -60,7 +64,7 @@ def set_up_papers(root: Path, papers: set[str]) -> None:
 
 def refuse_other_budget(root: Path, experiments: Experiments, spec: RunSpec) -> None:
     """A run that was started under another registration is neither continued nor counted."""
-    directory = root / "results/runs" / str(spec)
+    directory = run_directory(root, spec)
     record = read_record(directory)
     for field, value in registered_fields(experiments, spec).items() if record else ():
         before = record["config"].get(field)  # type: ignore[index]
@@ -84,3 +88,54 @@ def announce(root: Path, experiments: Experiments, specs: Sequence[RunSpec], job
             f"--task {first.task} --budget {smaller}"
         )
     console.print(plan.summary(estimates, jobs))
+
+
+def judge(root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console) -> bool:
+    """Print what these runs say: tiny ones against their bands, others against the paper. True where no band is left."""
+    within = True
+    for paper in dict.fromkeys(spec.paper for spec in specs):
+        mine = [spec for spec in specs if spec.paper == paper]
+        console.print()
+        if mine[0].budget == "tiny":
+            within &= judge_bands(root, experiments, mine, console)
+        else:
+            compare(root, experiments, mine, console)
+    return within
+
+
+def judge_bands(root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console) -> bool:
+    """Hold tiny runs of one paper against its regression bands."""
+    from mirl.verdict import regression
+
+    paper = specs[0].paper
+    measurements = regression.measure(root, experiments, specs)
+    judged = regression.judge(measurements, regression.read_bands(root, paper))
+    console.print(regression.render(judged, lock_sha256(root / "papers" / paper)))
+    return all(one.finding == "within" for one in judged)
+
+
+def compare(root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console) -> None:
+    """Write verdict.json of one paper and budget, and print the rows that these runs belong to."""
+    from mirl.verdict import comparison, tables
+
+    paper, budget = specs[0].paper, specs[0].budget
+    built = comparison.build(root, experiments, paper, budget)
+    path = comparison.write(root, built)
+    tasks, methods = {spec.task for spec in specs}, {spec.method for spec in specs}
+    only_task = tasks.pop() if len(tasks) == 1 else None
+    only_method = methods.pop() if len(methods) == 1 else None
+    console.print(tables.render(built, only_task, only_method))
+    console.print(f"\n{path.relative_to(root)} holds the whole comparison")
+
+
+def update_bands(
+    root: Path, experiments: Experiments, paper: str, specs: Sequence[RunSpec], why: str, console: Console
+) -> None:
+    """Record new bands from finished tiny runs. Raises ConfigError for fewer than five seeds or an empty reason."""
+    from mirl.verdict import regression
+
+    locked = lock_sha256(root / "papers" / paper)
+    if locked is None:
+        raise ConfigError(f"papers/{paper} has no poetry.lock, which a band names")
+    path = regression.update(root, paper, regression.measure(root, experiments, specs), locked, why)
+    console.print(f"{path.relative_to(root)} is renewed from {len(specs)} runs")

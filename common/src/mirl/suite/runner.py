@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import signal
@@ -18,16 +17,18 @@ from mirl.config import ConfigError, option_of
 from mirl.run import read_record
 from mirl.suite import gpus
 from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.orphans import stop_with_parent
+from mirl.suite.results import run_directory
 
-PR_SET_PDEATHSIG = 1
 WAIT_FOR_OWNER_S = 120.0
 """How long to wait for an orphaned trainer, which saves its checkpoint when its parent dies, to let go of the folder."""
 
 
 def run(root: Path, experiments: Experiments, spec: RunSpec) -> int:
     """Run one SPEC to its end; returns the trainer's exit code (128 + n if signal n ended it)."""
-    directory = root / "results/runs" / str(spec)
+    directory = run_directory(root, spec)
     command = [str(paper_python(root, spec.paper)), *train_arguments(experiments, spec), "--run-dir", str(directory)]
+    stop_with_parent()
     directory.mkdir(parents=True, exist_ok=True)
     wait_until_free(directory)
     threads = str(experiments.papers[spec.paper].threads)
@@ -93,11 +94,6 @@ def wait_until_free(directory: Path, limit_s: float = WAIT_FOR_OWNER_S) -> None:
                 if time.monotonic() > deadline:
                     raise ConfigError(f"{directory} is being written by another process") from None
         time.sleep(0.5)
-
-
-def stop_with_parent() -> None:
-    """In the trainer, before it starts: ask the kernel for SIGTERM when `mirl run` dies, so that no orphan goes on."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def pass_signals_on(trainer: subprocess.Popen[bytes]) -> None:

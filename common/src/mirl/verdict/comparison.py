@@ -134,8 +134,8 @@ def read_seed(directory: Path, entry: PaperEntry, task: Task, budget: Budget) ->
         return fault
     try:
         value = metric_value(read_metrics(directory), task.metric)
-    except (ValueError, OSError) as error:
-        return f"damaged ({error})"
+    except (ValueError, OSError, EOFError):  # `mirl check` says what and where
+        return "with a damaged metrics.csv"
     return f"without {task.metric.name}" if value is None else value
 
 

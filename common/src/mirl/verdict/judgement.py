@@ -125,7 +125,7 @@ def compare(ours: Summary, reference: Reference, task: Task) -> Judgement:
     same, different = equivalence_p(ours, printed, task.margin), welch_p(ours, printed)
     digits = decimals(ours.mean, printed.mean)
     gap = f"difference {difference:+,.{digits}f}, 90 % interval {show_interval(interval, digits)}"
-    margin = f"the margin ±{task.margin:g} {task.metric.unit}"
+    margin = f"the margin ±{task.margin:g}"
     if same <= LEVEL:
         verdict: Verdict = "equivalent"
         reason = f"{gap}, lies within {margin} (TOST {show_p(same)})"
@@ -158,7 +158,7 @@ def against_a_mean(ours: Summary, reference: Reference, task: Task) -> Judgement
         place = "reaches over"
     reason = (
         f"the paper gives no spread or no number of seeds; our difference from its mean, "
-        f"{show_interval(interval, digits)} (90 %), {place} the margin ±{task.margin:g} {task.metric.unit}"
+        f"{show_interval(interval, digits)} (90 %), {place} the margin ±{task.margin:g}"
     )
     return Judgement("inconclusive", reason, difference=ours.mean - reference.value, difference_interval=interval)
 

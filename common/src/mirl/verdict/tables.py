@@ -47,10 +47,8 @@ def render(comparison: Comparison, task: str | None = None, method: str | None =
     ]
     if claims:
         heads = ("claim", "P(better)", "95 % CI", "p", "n", "verdict")
-        parts += [
-            Text(),
-            lined_table(heads, [(cells_of_claim(claim), claim_sentence(claim)) for claim in claims], ("n",)),
-        ]
+        lines = [Line(cells_of_claim(claim), claim_sentence(claim)) for claim in claims]
+        parts += [Text(), lined_table(heads, lines)]
     return Group(*parts)
 
 
@@ -60,7 +58,7 @@ def cells_of(row: ComparisonRow) -> list[str]:
     digits = decimals(*shown)
     return [
         row.method,
-        with_spread(reference.value, reference.spread, digits) if reference else "–",
+        with_spread(reference.value, reference.spread, digits) if reference else ceiling_of(row),
         with_spread(ours.mean, ours.sd, digits) if ours.mean is not None else "–",
         show_interval(ours.mean_interval, digits) if ours.mean_interval else "–",
         str(ours.n),
@@ -70,11 +68,17 @@ def cells_of(row: ComparisonRow) -> list[str]:
 
 def section_of(row: ComparisonRow) -> str:
     better = "higher" if row.higher_is_better else "lower"
-    return f"{row.task}  {row.metric} in {row.unit}, {better} is better, margin ±{row.margin:g}"
+    return f"{row.task}  {row.metric}, {better} is better, margin ±{row.margin:g} {row.unit}"
 
 
 def with_spread(mean: float, spread: float | None, digits: int) -> str:
     return f"{mean:,.{digits}f}" + (f" ± {spread:,.{digits}f}" if spread is not None else "")
+
+
+def ceiling_of(row: ComparisonRow) -> str:
+    """What stands in place of a reported number: how high (or low) the metric can go, where that is known."""
+    sign = "≤" if row.higher_is_better else "≥"
+    return next((f"{sign} {bound.value:g}" for bound in row.bounds if bound.role == "ceiling"), "–")
 
 
 def sentence_of(row: ComparisonRow) -> str:
@@ -98,7 +102,9 @@ def claim_sentence(claim: ClaimRow) -> str:
 
 
 def lined_table(heads: Sequence[str], lines: Sequence[Line]) -> RenderableType:
-    """Aligned lines under their sections; sentences use the whole width."""
+    """Aligned lines under their sections; sentences use the whole width, and one that all lines share comes once."""
+    sentences = {one.sentence for one in lines}
+    shared = sentences.pop() if len(lines) > 1 and len(sentences) == 1 else ""
     columns = zip(heads, *(one.cells for one in lines), strict=True)
     widths = [max(len(cell) for cell in column) for column in columns]
     parts: list[RenderableType] = [aligned(heads, widths, "bold"), Rule(style="dim", characters="─")]
@@ -108,8 +114,10 @@ def lined_table(heads: Sequence[str], lines: Sequence[Line]) -> RenderableType:
             section = one.section
             parts.append(heading(section))
         parts.append(aligned(one.cells, widths, COLOURS.get(one.cells[-1], "")))
-        if one.sentence:
+        if one.sentence and not shared:
             parts.append(Padding(Text(one.sentence, style="dim"), (0, 0, 0, 6)))
+    if shared:
+        parts.append(Text(shared, style="dim"))
     return Group(*parts)
 
 
@@ -124,4 +132,4 @@ def aligned(cells: Sequence[str], widths: Sequence[int], last_style: str) -> Tex
 def heading(section: str) -> Text:
     """The first word stands out."""
     name, _, rest = section.partition("  ")
-    return Text.assemble((name, "bold"), (f"  {rest}" if rest else "", "dim"))
+    return Text.assemble((name, "bold"), (f"  {rest}" if rest else "", "dim"), no_wrap=True, overflow="ellipsis")

@@ -34,23 +34,23 @@ class InnerStep:
             learning = Episodes(*(part[self.active] for part in vars(episodes).values()))
             self.loss = inner_loss(layout, parameters[self.active], learning, advantages[self.active])
 
-    def spread(self, values: Tensor | None) -> Tensor | float:
+    def spread(self, values: Tensor) -> Tensor:
         """Values of the active tasks, with zeros for the others."""
-        if values is None or len(values) == self.tasks:
-            return 0.0 if values is None else values
+        if len(values) == self.tasks:
+            return values
         return values.new_zeros(self.tasks, *values.shape[1:]).index_copy(0, self.active, values)
 
     def gradient(self) -> Tensor | float:
         """(tasks, parameters)."""
-        return self.spread(self.loss and self.loss.gradient())
+        return 0.0 if self.loss is None else self.spread(self.loss.gradient())
 
     def hessian_vector_product(self, direction: Tensor) -> Tensor | float:
         """Second derivative times `direction`; both (tasks, parameters)."""
-        return self.spread(self.loss and self.loss.hessian_vector_product(direction[self.active]))
+        return 0.0 if self.loss is None else self.spread(self.loss.hessian_vector_product(direction[self.active]))
 
     def weight_move(self, direction: Tensor) -> Tensor | float:
         """`WeightedLogProbability.weight_move`, (tasks, rows); 0 for tasks without advantages."""
-        return self.spread(self.loss and self.loss.weight_move(direction[self.active]))
+        return 0.0 if self.loss is None else self.spread(self.loss.weight_move(direction[self.active]))
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,11 @@ class Adaptation:
 
 
 def adapt(
-    layout: Layout, parameters: Tensor, batches: list[tuple[Episodes, Tensor]], fast_lr: float, first_order: bool = False
+    layout: Layout,
+    parameters: Tensor,
+    batches: list[tuple[Episodes, Tensor]],
+    fast_lr: float,
+    first_order: bool = False,
 ) -> Adaptation:
     """Take one gradient step per (episodes, advantages) from `parameters` (tasks, parameters)."""
     steps = []

@@ -42,7 +42,9 @@ from mime.trpo import Searched, line_search, natural_step
 class MamlAgent:
     """MAML with TRPO: one policy that a gradient step adapts to a task (card 5.1-5.4)."""
 
-    def __init__(self, config: MamlConfig, observation_size: int, action_size: int, seed: int, device: str = "cpu") -> None:
+    def __init__(
+        self, config: MamlConfig, observation_size: int, action_size: int, seed: int, device: str = "cpu"
+    ) -> None:
         self.config, self.device = config, device
         self.observation_size, self.action_size = observation_size, action_size
         self.layout = policy_layout(observation_size, config.hidden_sizes, action_size)
@@ -66,9 +68,7 @@ class MamlAgent:
             played = sample(environment, self.layout, parameters, draw.normal(f"train {step} actions", *shape))
             bonus = self.bonus(played, [], draw, f"train {step}") if exploring else None
             train.append(self.judge(played, bonus))
-            parameters = adapt(
-                self.layout, parameters, [(played, train[-1].advantages)], self.config.fast_lr
-            ).adapted
+            parameters = adapt(self.layout, parameters, [(played, train[-1].advantages)], self.config.fast_lr).adapted
         played = sample(environment, self.layout, parameters, draw.normal("valid actions", *shape))
         bonus = self.bonus(played, train, draw, "valid") if exploring else None
         return MetaBatch(train, self.judge(played, bonus))
@@ -166,7 +166,9 @@ class MimeAgent(MamlAgent):
 
     config: MimeConfig
 
-    def __init__(self, config: MimeConfig, observation_size: int, action_size: int, seed: int, device: str = "cpu") -> None:
+    def __init__(
+        self, config: MimeConfig, observation_size: int, action_size: int, seed: int, device: str = "cpu"
+    ) -> None:
         super().__init__(config, observation_size, action_size, seed, device)
         layout = dynamics_layout(observation_size, config.dyn_hidden, action_size)
         chunk = {"chunks": DynamicsModel.chunk, "whole": 0}[config.dynamics_batch]
@@ -272,6 +274,8 @@ class MimeAgent(MamlAgent):
 AGENTS: dict[type[MamlConfig], type[MamlAgent]] = {MamlConfig: MamlAgent, MimeConfig: MimeAgent}
 
 
-def make_agent(config: MamlConfig, observation_size: int, action_size: int, seed: int, device: str = "cpu") -> MamlAgent:
+def make_agent(
+    config: MamlConfig, observation_size: int, action_size: int, seed: int, device: str = "cpu"
+) -> MamlAgent:
     """The agent that a config belongs to."""
     return AGENTS[type(config)](config, observation_size, action_size, seed, device)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from mirl.config import ConfigError, choose, require
 
 from mime.envs import horizon_of
+from mirl.config import ConfigError, choose, require
 
 FOLDER = Path(__file__).parent / "configs" / "msc_project"
 SETTINGS_FILES = {
@@ -150,7 +150,7 @@ def config_from(settings: Mapping[str, Any], method: str, fidelity: str) -> Maml
     kind = CONFIGS[method]
     fields = kind.__dataclass_fields__
     values: dict[str, Any] = {
-        key.replace("-", "_"): convert(key, value, fields[key.replace("-", "_")].type)
+        key.replace("-", "_"): convert(key, value, str(fields[key.replace("-", "_")].type))
         for key, value in settings.items()
         if key.replace("-", "_") in fields and key not in READ_ELSEWHERE
     }
@@ -188,7 +188,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise ConfigError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"--config {path} must hold keys and values, got {type(settings).__name__}")
-    known = {field.replace("_", "-") for field in MimeConfig.__dataclass_fields__} | READ_ELSEWHERE | set(SUPPORTED_ONLY)
+    fields = {field.replace("_", "-") for field in MimeConfig.__dataclass_fields__}
+    known = fields | READ_ELSEWHERE | set(SUPPORTED_ONLY)
     for key in settings:
         choose("key", str(key), known, f" in {path.name}")
     for key, value in SUPPORTED_ONLY.items():

@@ -108,7 +108,8 @@ class WeightedLogProbability:
         mean_move, log_sd_move, input_moves = policy.tangent(direction)
         pull_move = -self.precision * mean_move - 2 * self.pull * log_sd_move[:, None]
         square_move = -2 * self.pull * mean_move - 2 * self.square * log_sd_move[:, None]
-        gradient_moves = self.backward_tangent(-weights * pull_move, policy_layers(policy.layout, direction), input_moves)
+        weight_moves = [weight for weight, _ in policy_layers(policy.layout, direction)]
+        gradient_moves = self.backward_tangent(-weights * pull_move, weight_moves, input_moves)
         product = policy.collect(-(weights * square_move).sum(1), gradient_moves, policy.inputs)
         # The gradient's other factor, the layer inputs, moves as well.
         for (weight, _), gradient, move in zip(
@@ -129,12 +130,12 @@ class WeightedLogProbability:
         return [(gradient @ weight).mul_(values).mul_(-2) for gradient, weight, values in triples]
 
     def backward_tangent(
-        self, mean_gradient_move: Tensor, weight_moves: list[tuple[Tensor, Tensor]], input_moves: list[Tensor]
+        self, mean_gradient_move: Tensor, weight_moves: list[Tensor], input_moves: list[Tensor]
     ) -> list[Tensor]:
         """How `layer_gradients` move, first layer first."""
         policy, moves = self.policy, [mean_gradient_move]
         for number in range(len(policy.weights) - 1, 0, -1):
             move = torch.bmm(moves[0], policy.weights[number])
-            move.baddbmm_(self.layer_gradients[number], weight_moves[number][0]).mul_(policy.slopes[number - 1])
+            move.baddbmm_(self.layer_gradients[number], weight_moves[number]).mul_(policy.slopes[number - 1])
             moves.insert(0, move.addcmul_(self.bends[number - 1], input_moves[number - 1]))
         return moves

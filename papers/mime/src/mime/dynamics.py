@@ -84,11 +84,16 @@ def inner_loss(model: DynamicsModel, parameters: Tensor, batch: tuple[Tensor, Te
     losses = torch.zeros(len(inputs), device=inputs.device, dtype=inputs.dtype)
     for start, stop, first, last in ((0, whole * size, 0, whole), (whole * size, number, whole, whole + 1)):
         if stop > start:
-            part = [values[:, start:stop].unflatten(1, (last - first, -1)) for values in (inputs, targets)]
+            part = [in_chunks(values[:, start:stop], last - first) for values in (inputs, targets)]
             losses = losses + minibatch_losses(
                 model, parameters, part[0], part[1], [layer[:, first:last] for layer in noise]
             ).sum(1)
     return losses / number
+
+
+def in_chunks(values: Tensor, chunks: int) -> Tensor:
+    """(tasks, rows, size) -> (tasks, chunks, rows / chunks, size)."""
+    return values.reshape(len(values), chunks, -1, values.shape[-1])
 
 
 def adapt_dynamics(

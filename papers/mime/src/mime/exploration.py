@@ -106,10 +106,13 @@ def adam_steps_(gradients: Tensor, step_size: float) -> Tensor:
 
 
 def information_gain(model: DynamicsModel, parameters: Tensor, steps: Tensor) -> Tensor:
-    """KL(parameters + step || parameters) in nats; (tasks, parameters), (tasks, time, episodes, parameters) -> (tasks, time, episodes)."""
+    """KL(parameters + step || parameters) in nats, (tasks, time, episodes).
+
+    parameters: (tasks, parameters); steps: (tasks, time, episodes, parameters).
+    """
     before, move = model.layout.unflatten(parameters), model.layout.unflatten(steps)
     gain = steps.new_zeros(steps.shape[:-1])
-    for name, mean in before.items():
+    for name in before:
         if not is_rho(name):
             rho_name = name.replace("mu", "rho")
             rho = before[rho_name].flatten(1)[:, None, None]

@@ -29,10 +29,8 @@ class Layout:
 
     def unflatten(self, flat: Tensor) -> dict[str, Tensor]:
         """(..., parameters) -> name -> view of shape (..., *shape)."""
-        parts = flat.split([math.prod(shape) for shape in self.shapes.values()], dim=-1)
-        return {
-            name: part.unflatten(-1, shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
-        }
+        parts = flat.split([math.prod(shape) for shape in self.shapes.values()], dim=-1)  # type: ignore[no-untyped-call]
+        return {name: part.unflatten(-1, shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
     def flatten(self, named: Mapping[str, Tensor]) -> Tensor:
         """Name -> (..., *shape), to (..., parameters)."""

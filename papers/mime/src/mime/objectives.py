@@ -34,7 +34,10 @@ def standardised(rewards: Tensor) -> Tensor:
 
 
 def mixed_rewards(extrinsic: Tensor, intrinsic: Tensor, eta: Tensor) -> Tensor:
-    """(1.05 - s) extrinsic + (s + 0.05) intrinsic with s = sigmoid(eta); both (..., time, episodes). Source: card 5.5."""
+    """(1.05 - s) extrinsic + (s + 0.05) intrinsic with s = sigmoid(eta).
+
+    Both (..., time, episodes). Source: card 5.5.
+    """
     share = eta.sigmoid()
     return (1 + MIX_OFFSET - share) * extrinsic + (share + MIX_OFFSET) * intrinsic
 
@@ -84,7 +87,8 @@ def fitted_baseline(features: Tensor, returns: Tensor) -> Tensor:
         weights, info = torch.linalg.solve_ex(gram + regulariser * identity, moments)
         failed = info.ne(0) | ~weights.isfinite().all(-1).all(-1)
         if not failed.any():
-            return weights.squeeze(-1)
+            solution: Tensor = weights.squeeze(-1)
+            return solution
         regulariser = torch.where(failed[..., None, None], 10 * regulariser, regulariser)
     raise ArithmeticError("the baseline's normal equations have no finite solution")
 
@@ -123,7 +127,7 @@ def normalised(advantages: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def action_log_probability(mean: Tensor, log_sd: Tensor, actions: Tensor) -> Tensor:
-    """log pi(a|s) of a diagonal Gaussian; mean, actions: (..., rows, size), log_sd: (..., size); returns (..., rows)."""
+    """log pi(a|s) of a diagonal Gaussian; mean, actions: (..., rows, size), log_sd: (..., size) -> (..., rows)."""
     log_sd = log_sd[..., None, :]
     deviation = (actions - mean) * torch.exp(-log_sd)
     return (-0.5 * deviation.square() - log_sd - 0.5 * LOG_TWO_PI).sum(-1)

@@ -31,4 +31,5 @@ class Streams:
 
     def normal(self, purpose: str, *shape: int) -> Tensor:
         """Standard normal float32 numbers of the given shape; each purpose is a stream of its own."""
-        return torch.randn(*shape, generator=generator(self.seed, self.iteration, self.prefix + purpose)).to(self.device)
+        source = generator(self.seed, self.iteration, self.prefix + purpose)
+        return torch.randn(*shape, generator=source).to(self.device)

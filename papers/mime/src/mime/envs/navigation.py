@@ -22,7 +22,7 @@ COMPASS_RADII = {(5.0, 5.5): (5.25,), (8.0, 9.0): (8.5,), (5.0, 9.0): (5.5, 8.5)
 Task = dict[str, np.ndarray]
 
 
-class Navigation2D(gym.Env):
+class Navigation2D(gym.Env):  # type: ignore[misc]  # gym 0.17 has no types
     """A point that starts at the origin and is paid for each step that ends within 1 of a hidden goal.
 
     Observation: the position, float32 (2,), unbounded. Action: a move, (2,), clipped to 0.1 per axis. Never ends by

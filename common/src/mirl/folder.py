@@ -1,0 +1,61 @@
+"""What may be done with a folder: who holds it, what its run.json says, and what is refused there."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from mirl.checkpoint import MEND
+from mirl.config import ConfigError, first_difference
+from mirl.files import naming, read_json
+
+
+def read_record(directory: Path) -> dict[str, Any] | None:
+    """run.json of a run directory, or None; raises ConfigError where it cannot be read."""
+    path = directory / "run.json"
+    if not path.exists():
+        return None
+    try:
+        record = read_json(path)
+    except ValueError as error:
+        raise ConfigError(f"{error}; {MEND}") from None
+    if not isinstance(record, dict) or not {"run_id", "paper", "config", "attempts"} <= set(record):
+        raise ConfigError(f"{path} lacks what a run says of itself; {MEND}")
+    return record
+
+
+def refuse_another_config(directory: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Raises ConfigError that names the first field in which the folder's run differs."""
+    difference = first_difference(old, new)
+    if difference:
+        raise ConfigError(
+            f"{directory} was started with {difference}; choose another folder, "
+            "or pass --overwrite, which keeps the old one aside"
+        )
+
+
+def refuse_foreign_files(directory: Path) -> None:
+    """A folder without run.json may hold what a runner puts there before the run begins, and nothing else."""
+    if not directory.exists() or (directory / "run.json").exists():
+        return
+    for path in sorted(directory.iterdir()):
+        is_log = path.name.startswith("attempt-") and path.suffix == ".log"
+        is_draft = path.name.startswith(".run.json.")  # left by a kill in the first moment
+        if not (path.name == "run.lock" or is_log or is_draft):
+            raise ConfigError(f"{directory} holds files of something else ({path.name}); choose another folder")
+
+
+def hold(directory: Path) -> IO[str]:
+    """Lock a run directory, made if need be; the kernel lets go of it when this process ends, however it ends."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "run.lock"
+    stream = path.open("a")
+    try:
+        with naming(path):
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.close()
+        raise ConfigError(f"{directory} is being written by another process; wait for it or end it") from None
+    return stream

@@ -1,0 +1,96 @@
+"""Where metrics go besides the CSV files: TensorBoard and, if wanted, Weights & Biases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mirl.files import naming
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FLUSH_PERIOD_S = 10.0
+
+
+class Sink(Protocol):
+    """Takes what a run logs."""
+
+    def scalars(self, env_step: int, metrics: Mapping[str, float]) -> None: ...
+    def image(self, env_step: int, name: str, image: np.ndarray) -> None: ...
+    def flush(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class TensorBoard:
+    """Event files in the run directory, x axis in environment steps.
+
+    Written by the calling thread: tensorboardX's own SummaryWriter leaves that to a thread whose queue blocks the run
+    for ever once the disk is full.
+    """
+
+    def __init__(self, directory: Path, continues_at: int | None) -> None:
+        """`continues_at`: env step of the checkpoint a run continues from; TensorBoard then hides later events."""
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+        self.path = directory / "events.out.tfevents.*"
+        self.event = Event
+        with naming(self.path):
+            self.writer = EventsWriter(str(directory / "events"))
+        self.flushed_at = time.monotonic()
+        if continues_at is not None:
+            self.write(continues_at + 1, session_log=SessionLog(status=SessionLog.START))
+
+    def write(self, env_step: int, **content: Any) -> None:
+        with naming(self.path):
+            self.writer.write_event(self.event(step=env_step, wall_time=time.time(), **content))
+
+    def scalars(self, env_step: int, metrics: Mapping[str, float]) -> None:
+        from tensorboardX.summary import scalar
+
+        for name, value in metrics.items():
+            self.write(env_step, summary=scalar(name, value))
+        if time.monotonic() - self.flushed_at > FLUSH_PERIOD_S:
+            self.flush()
+
+    def image(self, env_step: int, name: str, image: np.ndarray) -> None:
+        from tensorboardX.summary import image as picture
+
+        self.write(env_step, summary=picture(name, image, dataformats="HWC"))
+
+    def flush(self) -> None:
+        self.flushed_at = time.monotonic()
+        with naming(self.path):
+            self.writer.flush()
+
+    def close(self) -> None:
+        with naming(self.path):
+            self.writer.close()
+
+
+class WeightsAndBiases:
+    """An optional mirror; credentials come from the user's own environment, never from here."""
+
+    def __init__(self, directory: Path, run_id: str, config: Mapping[str, Any]) -> None:
+        import wandb
+
+        self.wandb = wandb
+        self.run = wandb.init(
+            project="mirl", name=run_id, id=run_id.replace("/", "-"), dir=str(directory), config=dict(config),
+            resume="allow",
+        )  # fmt: skip
+
+    def scalars(self, env_step: int, metrics: Mapping[str, float]) -> None:
+        self.run.log({**metrics, "env_step": env_step})
+
+    def image(self, env_step: int, name: str, image: np.ndarray) -> None:
+        self.run.log({name: self.wandb.Image(image), "env_step": env_step})
+
+    def flush(self) -> None:
+        """Nothing to do: it sends by itself."""
+
+    def close(self) -> None:
+        self.run.finish()

@@ -1,0 +1,161 @@
+"""Checks of run directories: who they are, whether they are whole, whether they are what reproduce.yaml registers."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+
+from mirl import config as configs
+from mirl.files import sha256
+from mirl.suite.check.findings import Sentences, named
+from mirl.suite.check.loader import TABLES, RunFolder
+from mirl.suite.experiments import Experiments
+from mirl.suite.results import read_state
+
+
+@named("run-place", RunFolder)
+def place(run: RunFolder, experiments: Experiments) -> Sentences:
+    """A run lies where its id says."""
+    if run.spec_fault:
+        yield run.spec_fault
+    elif run.spec and run.manifest and run.manifest.run_id != run.spec.run_id:
+        yield f"is the run {run.manifest.run_id} by its manifest and {run.spec.run_id} by its folder"
+
+
+@named("run-known", RunFolder)
+def known(run: RunFolder, experiments: Experiments) -> Sentences:
+    """Paper, task, method and variant are in reproduce.yaml."""
+    spec = run.spec
+    if spec is None:
+        return
+    entry = experiments.papers.get(spec.paper)
+    if entry is None:
+        yield f"no paper {spec.paper} in reproduce.yaml"
+    elif spec.task not in entry.tasks:
+        yield f"no task {spec.task} of {spec.paper} in reproduce.yaml"
+    elif spec.method not in entry.tasks[spec.task].methods:
+        yield f"no method {spec.method} for {spec.paper}/{spec.task} in reproduce.yaml"
+    elif spec.variant and spec.variant not in entry.variants:
+        yield f"no variant {spec.variant} of {spec.paper} in reproduce.yaml"
+
+
+@named("run-finished", RunFolder, "warning")
+def finished(run: RunFolder, experiments: Experiments) -> Sentences:
+    """A run is finished or still running."""
+    if run.place == "published" or run.is_finished:
+        return
+    state = read_state(run.path)
+    if state.state != "running":
+        yield f"{state.state}: {state.reason}" if state.reason else state.state
+
+
+@named("manifest-schema", RunFolder)
+def manifest_schema(run: RunFolder, experiments: Experiments) -> Sentences:
+    """manifest.json has every field of the contract, each of its type."""
+    if run.manifest_fault:
+        yield f"manifest.json: {run.manifest_fault}"
+    elif run.place == "published" and not run.is_finished:
+        yield "has no manifest.json"
+
+
+@named("manifest-run-id", RunFolder)
+def manifest_run_id(run: RunFolder, experiments: Experiments) -> Sentences:
+    """The run id is made of the manifest's own paper, task, method, variant and seed."""
+    manifest = run.manifest
+    if manifest:
+        method = f"{manifest.method}@{manifest.variant}" if manifest.variant else manifest.method
+        expected = f"{manifest.paper}/{manifest.task}/{method}/seed{manifest.seed}"
+        if manifest.run_id != expected:
+            yield f"run_id is {manifest.run_id}, the other fields say {expected}"
+
+
+@named("manifest-config", RunFolder)
+def manifest_config(run: RunFolder, experiments: Experiments) -> Sentences:
+    """The config has the recorded sha256 and agrees with the manifest's other fields."""
+    if not run.manifest:
+        return
+    if configs.digest(run.raw["config"]) != run.manifest.config_sha256:
+        yield "config does not have the sha256 that config_sha256 records"
+    for name in ("task", "method", "variant", "seed", "fidelity", "device"):
+        stored = run.raw["config"].get(name, run.raw[name])
+        if stored != run.raw[name]:
+            yield f"config has {name} {stored!r}, the manifest {run.raw[name]!r}"
+
+
+@named("manifest-files", RunFolder)
+def manifest_files(run: RunFolder, experiments: Experiments) -> Sentences:
+    """Every file has the sha256 that the manifest records; published tables once they are unpacked."""
+    if not run.manifest:
+        return
+    for name in TABLES:
+        if name not in run.manifest.files:
+            yield f"files does not name {name}"
+    for name, expected in run.manifest.files.items():
+        if name in TABLES:
+            content = run.tables.get(name)
+            if content is None:
+                yield f"{name} is missing or its archive is damaged"
+            elif hashlib.sha256(content).hexdigest() != expected:
+                yield f"{name} does not have the sha256 that the manifest records"
+        elif run.place != "published":
+            yield from wrong_file(run.path / name, name, expected)
+
+
+def wrong_file(path: Path, name: str, expected: str) -> Sentences:
+    if not path.is_file():
+        yield f"{name} is missing"
+    elif sha256(path) != expected:
+        yield f"{name} does not have the sha256 that the manifest records"
+
+
+@named("manifest-complete", RunFolder)
+def manifest_complete(run: RunFolder, experiments: Experiments) -> Sentences:
+    """A finished run reached the environment steps of its config and ended after it began."""
+    if not run.manifest:
+        return
+    wanted = run.manifest.config.get("total_env_steps", 0)
+    if run.manifest.env_steps < wanted:
+        yield f"ended after {run.manifest.env_steps:,} of {wanted:,} env steps"
+    if run.manifest.end < run.manifest.start:
+        yield f"ended ({run.manifest.end}) before it began ({run.manifest.start})"
+
+
+@named("published-fidelity", RunFolder)
+def published_fidelity(run: RunFolder, experiments: Experiments) -> Sentences:
+    """A published run without variant has the fidelity that verdicts use."""
+    entry = experiments.papers.get(run.spec.paper) if run.spec else None
+    if run.place != "published" or not entry or not run.manifest or run.manifest.variant:
+        return
+    if run.manifest.fidelity != entry.fidelity:
+        yield f"has fidelity {run.manifest.fidelity}, verdicts use {entry.fidelity}"
+
+
+@named("published-revision", RunFolder, "warning")
+def published_revision(run: RunFolder, experiments: Experiments) -> Sentences:
+    """A published run names the commit that made it, and no change beside it."""
+    if run.place != "published" or not run.manifest:
+        return
+    if not run.manifest.git_revision:
+        yield "names no git revision"
+    elif run.manifest.git_dirty:
+        yield f"was made by revision {run.manifest.git_revision[:12]} with changes that are not committed"
+
+
+@named("published-small", RunFolder)
+def published_small(run: RunFolder, experiments: Experiments) -> Sentences:
+    """A published run holds its manifest and its two gzipped tables, and nothing else."""
+    allowed = {"manifest.json", *(f"{name}.gz" for name in TABLES)}
+    for path in sorted(run.path.iterdir()) if run.place == "published" else ():
+        if path.name not in allowed:
+            yield f"holds {path.name}; only {', '.join(sorted(allowed))} belong there"
+        elif path.suffix == ".gz" and not is_gzip(path):
+            yield f"{path.name} is not a whole gzip archive"
+
+
+def is_gzip(path: Path) -> bool:
+    try:
+        gzip.decompress(path.read_bytes())
+    except (OSError, EOFError):
+        return False
+    return True

@@ -1,0 +1,299 @@
+"""A good results tree passes; each of the broken ones is named by the check that it breaks."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from mirl import config as configs
+from mirl.config import ConfigError
+from mirl.suite import check as checking
+from mirl.suite.check import CHECKS, check
+from mirl.suite.experiments import Experiments
+from mirl.verdict import comparison
+
+REFERENCE = """task,method,setting,metric,env_steps,value,spread,spread_kind,n,unit,role,provenance,source,note
+line,any,,eval/return,,9,,,,points,ceiling,computed,by hand,
+line,drift,,eval/return,,3,0.5,sd,5,points,result,paper_table,Table 1,
+"""
+BANDS = f"""task,method,metric,n,mean,sd,low,high,alpha,lock_sha256,recorded,why
+line,drift,eval/return,5,3.0,0.5,1.0,5.0,0.001,{"a" * 64},2026-01-01,first record
+"""
+METRICS = "env_step,wall_s,name,value\n10,0.5,eval/return,1.0\n20,1.0,train/grasp,nan\n20,1.0,eval/return,3.0\n"
+EPISODES = "env_step,setting,episode,return,length,success\n20,test,0,3.0,10,nan\n20,test,1,2.5,10,1\n"
+HERE, PUBLISHED = "runs/tiny/toy/line/drift/seed0", "published/toy/tiny/line/drift/seed0"
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def manifest() -> dict[str, Any]:
+    who = {"task": "line", "method": "drift", "seed": 0, "fidelity": "faithful", "device": "cpu", "variant": ""}
+    config = {**who, "total_env_steps": 20, "speed": 1.5}
+    return {
+        "schema_version": 1, "run_id": "toy/line/drift/seed0", "status": "finished", "paper": "toy", **who,
+        "config": config, "config_sha256": configs.digest(config), "command": ["python", "-m", "toy", "train"],
+        "git_revision": "c" * 40, "git_dirty": False, "lock_sha256": "a" * 64, "image": "venv", "python": "3.11.7",
+        "platform": "Linux x86_64", "cpu": "a processor", "cpu_count": 2, "versions": {"numpy": "2.4"},
+        "start": "2026-01-01T00:00:00+00:00", "end": "2026-01-01T00:01:00+00:00", "wall_s": 60.0, "env_steps": 20,
+        "attempts": 1, "files": {"metrics.csv": sha(METRICS), "episodes.csv": sha(EPISODES), "policy.th": sha("w")},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def experiments() -> Experiments:
+    seeds = {budget: {"env_steps": 20, "seeds": [0]} for budget in ("tiny", "workstation", "paper")}
+    task = {
+        "title": "a line", "methods": ["drift"], "metric": {"name": "eval/return", "unit": "points"}, "margin": 1.0,
+        "budgets": seeds, "cost": {"drift": {"env_steps_per_s": 10, "memory_mib": 10}},
+    }  # fmt: skip
+    paper = {
+        "title": "Toy", "citation": "nobody", "fidelities": ["faithful", "fixed"], "fidelity": "faithful",
+        "regression": {"drift": {"metrics": ["eval/return"]}}, "tasks": {"line": task},
+    }  # fmt: skip
+    return Experiments.model_validate({"version": 1, "papers": {"toy": paper}})
+
+
+@pytest.fixture
+def results(tmp_path: Path, good: Path) -> Path:
+    """A results tree of its own for every test."""
+    return Path(shutil.copytree(good, tmp_path / "results"))
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory, experiments: Experiments) -> Path:
+    """A results tree in which everything is as it should be."""
+    root = tmp_path_factory.mktemp("good")
+    tree = root / "results"
+    for place in (HERE, PUBLISHED):
+        (tree / place).mkdir(parents=True)
+        (tree / place / "manifest.json").write_text(json.dumps(manifest()))
+    for name, text in (("metrics.csv", METRICS), ("episodes.csv", EPISODES), ("policy.th", "w")):
+        (tree / HERE / name).write_text(text)
+    pack(tree / PUBLISHED, "metrics.csv", METRICS)
+    pack(tree / PUBLISHED, "episodes.csv", EPISODES)
+    summary = "budget,task,method,seed,metric,value,env_steps,wall_s\ntiny,line,drift,0,eval/return,3.0,20,60.0\n"
+    for name, text in (
+        ("reference/toy.csv", REFERENCE), ("regression/toy.csv", BANDS), ("published/toy/summary.csv", summary),
+    ):  # fmt: skip
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text(text)
+    comparison.write(root, comparison.build(root, experiments, "toy", "tiny"))
+    return tree
+
+
+def pack(folder: Path, name: str, text: str) -> None:
+    (folder / f"{name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def change(run: Path, **fields: Any) -> None:
+    """Change fields of a manifest; None drops a field."""
+    content = {**json.loads((run / "manifest.json").read_text()), **fields}
+    (run / "manifest.json").write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+
+def rewrite(tree: Path, name: str, text: str) -> None:
+    """Change a table of the run, and its sha256 with it, so that only its content is wrong."""
+    (tree / HERE / name).write_text(text)
+    change(tree / HERE, files={**manifest()["files"], name: sha(text)})
+
+
+def changed_config(tree: Path) -> None:
+    change(tree / HERE, config={**manifest()["config"], "speed": 2.0})
+
+
+def other_seed(tree: Path) -> None:
+    config = {**manifest()["config"], "seed": 4}
+    change(tree / HERE, config=config, config_sha256=configs.digest(config))
+
+
+def moved(tree: Path) -> None:
+    shutil.move(tree / HERE, tree / "runs/tiny/toy/line/drift/seed1")
+
+
+def failed_run(tree: Path) -> None:
+    (tree / HERE / "manifest.json").unlink()
+    (tree / HERE / "run.json").write_text('{"status": "failed", "attempts": [{"reason": "loss/value became nan"}]}')
+
+
+def misplaced(tree: Path) -> None:
+    shutil.move(tree / PUBLISHED, tree / "published/toy/seed0")
+
+
+BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
+    ("run-place", "seed1 by its folder", moved),
+    ("run-place", "must lie at published/<paper>/<budget>", misplaced),
+    ("run-known", "no method crawl for toy/line",
+     lambda tree: shutil.move(tree / "runs/tiny/toy/line/drift", tree / "runs/tiny/toy/line/crawl")),
+    ("run-finished", "failed: loss/value became nan",
+     failed_run),
+    ("manifest-schema", "manifest.json: is not valid JSON",
+     lambda tree: (tree / HERE / "manifest.json").write_text('{"schema_version": 1, ')),
+    ("manifest-schema", "wall_s is missing", lambda tree: change(tree / HERE, wall_s=None)),
+    ("manifest-schema", "seed:", lambda tree: change(tree / HERE, seed="first")),
+    ("manifest-schema", "lies outside the run directory",
+     lambda tree: change(tree / HERE, files={**manifest()["files"], "../../secret": "a" * 64})),
+    ("manifest-schema", "has no manifest.json", lambda tree: (tree / PUBLISHED / "manifest.json").unlink()),
+    ("manifest-run-id", "the other fields say toy/line/drift/seed0",
+     lambda tree: change(tree / HERE, run_id="toy/line/drift/seed9")),
+    ("manifest-config", "does not have the sha256", changed_config),
+    ("manifest-config", "config has seed 4, the manifest 0", other_seed),
+    ("manifest-files", "metrics.csv does not have the sha256",
+     lambda tree: edit(tree / HERE / "metrics.csv", "3.0", "9.0")),
+    ("manifest-files", "policy.th is missing", lambda tree: (tree / HERE / "policy.th").unlink()),
+    ("manifest-files", "episodes.csv does not have the sha256",
+     lambda tree: pack(tree / PUBLISHED, "episodes.csv", EPISODES.replace("2.5", "2.6"))),
+    ("manifest-complete", "ended after 20 of 50 env steps",
+     lambda tree: change(tree / HERE, config={**manifest()["config"], "total_env_steps": 50})),
+    ("published-fidelity", "verdicts use faithful", lambda tree: change(tree / PUBLISHED, fidelity="fixed")),
+    ("published-revision", "not committed", lambda tree: change(tree / PUBLISHED, git_dirty=True)),
+    ("published-small", "holds checkpoint.pt", lambda tree: (tree / PUBLISHED / "checkpoint.pt").touch()),
+    ("published-small", "not a whole gzip archive",
+     lambda tree: (tree / PUBLISHED / "metrics.csv.gz").write_bytes(b"no archive")),
+    ("metrics-columns", "must begin with env_step,wall_s,name,value",
+     lambda tree: rewrite(tree, "metrics.csv", METRICS.replace("wall_s", "seconds"))),
+    ("metrics-rows", "line 3: 3 cells where 4 belong",
+     lambda tree: rewrite(tree, "metrics.csv", METRICS.replace("train/grasp,nan", "train/grasp"))),
+    ("metrics-rows", "value must be a number, got 'high'",
+     lambda tree: rewrite(tree, "metrics.csv", METRICS.replace("3.0", "high"))),
+    ("metrics-rows", "line 5 is torn", lambda tree: rewrite(tree, "metrics.csv", METRICS + "20,1.0,eval/re")),
+    ("metrics-steps", "env_step falls from 20 to 15",
+     lambda tree: rewrite(tree, "metrics.csv", METRICS + "15,1.5,eval/return,3.0\n")),
+    ("metrics-steps", "30 is beyond the run's 20",
+     lambda tree: rewrite(tree, "metrics.csv", METRICS + "30,1.5,eval/return,3.0\n")),
+    ("metrics-names", "'reward' is not <group>/<name>",
+     lambda tree: rewrite(tree, "metrics.csv", METRICS + "20,1.5,reward,3.0\n")),
+    ("metrics-finite", "value of eval/return is infinite at env step 20",
+     lambda tree: rewrite(tree, "metrics.csv", METRICS + "20,1.5,eval/return,inf\n")),
+    ("metrics-finite", "loss/value is NaN at env step 20",
+     lambda tree: rewrite(tree, "metrics.csv", METRICS + "20,1.5,loss/value,nan\n")),
+    ("metrics-registered", "metrics.csv has no eval/return",
+     lambda tree: rewrite(tree, "metrics.csv", METRICS.replace("eval/return", "eval/score"))),
+    ("episodes-columns", "episodes.csv is missing", lambda tree: (tree / HERE / "episodes.csv").unlink()),
+    ("episodes-rows", "length must be a whole number, got '10.5'",
+     lambda tree: rewrite(tree, "episodes.csv", EPISODES.replace("3.0,10,", "3.0,10.5,"))),
+    ("episodes-steps", "env_step falls",
+     lambda tree: rewrite(tree, "episodes.csv", EPISODES + "10,test,0,1.0,10,1\n")),
+    ("episodes-values", "success is not between 0 and 1",
+     lambda tree: rewrite(tree, "episodes.csv", EPISODES + "20,test,2,1.0,10,7\n")),
+    ("table-columns", "must begin with task,method,setting",
+     lambda tree: edit(tree / "reference/toy.csv", "provenance", "origin")),
+    ("reference-rows", "line 3: source", lambda tree: edit(tree / "reference/toy.csv", "Table 1", "")),
+    ("reference-rows", "line 3: provenance", lambda tree: edit(tree / "reference/toy.csv", "paper_table", "recalled")),
+    ("regression-rows", "line 2: n:", lambda tree: edit(tree / "regression/toy.csv", "return,5,", "return,4,")),
+    ("regression-rows", "low <= mean <= high does not hold",
+     lambda tree: edit(tree / "regression/toy.csv", "0.5,1.0,5.0", "0.5,3.5,5.0")),
+    ("regression-metrics", "loss/other", lambda tree: edit(tree / "regression/toy.csv", "eval/return", "loss/other")),
+    ("summary-rows", "line 2: value", lambda tree: edit(tree / "published/toy/summary.csv", "3.0", "three")),
+    ("summary-runs", "says 2.5 for tiny/line/drift/seed0, its metrics.csv 3",
+     lambda tree: edit(tree / "published/toy/summary.csv", "3.0", "2.5")),
+    ("summary-runs", "has no line for tiny/line/drift/seed0",
+     lambda tree: edit(tree / "published/toy/summary.csv", "tiny,line,drift,0,eval/return,3.0,20,60.0\n", "")),
+    ("summary-runs", "which is not published", lambda tree: shutil.rmtree(tree / PUBLISHED)),
+    ("table-known", "no method crawl", lambda tree: edit(tree / "reference/toy.csv", "line,drift", "line,crawl")),
+    ("table-known", "a paper other",
+     lambda tree: shutil.move(tree / "regression/toy.csv", tree / "regression/other.csv")),
+    ("table-unique", "two rows for line, drift, -, eval/return",
+     lambda tree: (tree / "reference/toy.csv").write_text(REFERENCE + REFERENCE.splitlines()[-1] + "\n")),
+    ("verdict-schema", "is missing", lambda tree: edit(tree / "runs/tiny/toy/verdict.json", '"rows"', '"lines"')),
+    ("verdict-registration", "reproduce.yaml has changed since",
+     lambda tree: edit(tree / "runs/tiny/toy/verdict.json", '"registration_sha256": "', '"registration_sha256": "0')),
+    ("published-secrets", "line 3 holds what looks like a token",
+     lambda tree: edit(tree / "reference/toy.csv", "Table 1", "Table 1 ghp_" + "a1" * 18)),
+    ("published-secrets", "an address with a password",
+     lambda tree: edit(tree / "reference/toy.csv", "Table 1", "https://me:pass@example.org")),
+    ("published-paths", "the absolute path /home/me/thesis.pdf",
+     lambda tree: edit(tree / "reference/toy.csv", "Table 1", "Table 1 in /home/me/thesis.pdf")),
+    ("published-host", 'has a field "hostname"',
+     lambda tree: change(tree / PUBLISHED, versions={"hostname": "x"})),
+    ("published-host", "names this host or its user",
+     lambda tree: edit(tree / "regression/toy.csv", "first record", "first record on desktop-7")),
+]  # fmt: skip
+
+
+def test_a_good_tree_passes(results: Path, experiments: Experiments) -> None:
+    assert check(results, experiments) == []
+
+
+@pytest.mark.parametrize("path", [HERE, PUBLISHED, "runs", "published", "reference", "regression"])
+def test_a_part_of_a_good_tree_passes(results: Path, experiments: Experiments, path: str) -> None:
+    assert check(results / path, experiments) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence", "damage"), BROKEN, ids=[f"{name}-{n}" for n, (name, *_) in enumerate(BROKEN)]
+)
+def test_a_broken_tree_fails_and_names_the_check(
+    results: Path, experiments: Experiments, monkeypatch: pytest.MonkeyPatch,
+    name: str, sentence: str, damage: Callable[[Path], object],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("socket.gethostname", lambda: "desktop-7")
+    damage(results)
+    found = [finding for finding in check(results, experiments) if finding.check == name]
+    assert found, f"{name} found nothing"
+    assert any(sentence in finding.sentence for finding in found), [finding.sentence for finding in found]
+
+
+def test_every_check_has_a_broken_tree() -> None:
+    assert {name for name, *_ in BROKEN} == set(CHECKS)
+
+
+def test_a_broken_file_is_named_by_its_own_check_and_few_others(results: Path, experiments: Experiments) -> None:
+    edit(results / HERE / "metrics.csv", "3.0", "9.0")
+    assert {finding.check for finding in check(results, experiments)} == {"manifest-files"}
+    assert check(results, experiments)[0].path == results.resolve() / HERE
+
+
+def test_a_run_outside_any_tree_can_be_checked(results: Path, experiments: Experiments, tmp_path: Path) -> None:
+    alone = Path(shutil.copytree(results / HERE, tmp_path / "my-run"))
+    assert check(alone, experiments) == []
+    (alone / "metrics.csv").write_text("torn")
+    assert {"metrics-columns", "manifest-files"} <= {finding.check for finding in check(alone, experiments)}
+
+
+def test_a_run_that_still_writes_its_last_line_is_no_fault(results: Path, experiments: Experiments) -> None:
+    (results / HERE / "manifest.json").unlink()
+    (results / HERE / "metrics.csv").write_text(METRICS + "20,1.0,eval/re")
+    found = check(results / HERE, experiments)
+    assert {finding.severity for finding in found} == {"warning"}
+
+
+def test_a_folder_moved_aside_is_not_a_run(results: Path, experiments: Experiments) -> None:
+    (results / HERE).with_name("seed0.aside-1").mkdir()
+    assert check(results, experiments) == []
+
+
+def test_other_folders_are_refused(tmp_path: Path, experiments: Experiments) -> None:
+    with pytest.raises(ConfigError, match="neither a results folder"):
+        check(tmp_path, experiments)
+    with pytest.raises(ConfigError, match="is not a folder"):
+        check(tmp_path / "nowhere", experiments)
+
+
+def test_the_report_names_place_check_and_counts(results: Path, experiments: Experiments) -> None:
+    edit(results / "regression/toy.csv", "return,5,", "return,4,")
+    change(results / PUBLISHED, git_dirty=True)
+    findings = check(results, experiments)
+    console = Console(width=100, file=io.StringIO(), highlight=False)
+    console.print(checking.render(findings, checking.load(results).census, results))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "regression/toy.csv\n  error  regression-rows" in text
+    assert f"2 run directories, 3 tables, 1 verdict; {len(CHECKS)} checks: 1 error, 1 warning" in text
+    assert checking.failed(findings)
+    assert not checking.failed([finding for finding in findings if finding.severity == "warning"])

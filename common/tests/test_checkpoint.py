@@ -1,0 +1,107 @@
+"""Checkpoints that are whole or absent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from toy.driver import full_disk
+
+from mirl.checkpoint import load_checkpoint, read_latest, write_checkpoint
+from mirl.config import ConfigError
+
+FACTS = {"wall_s": 1.0, "lengths": {}, "clocks": {}}
+
+
+class State:
+    """Two files, one of them in a folder."""
+
+    def __init__(self, env_step: int = 0, weights: str = "") -> None:
+        self.env_step, self.weights = env_step, weights
+
+    def save(self, folder: Path) -> None:
+        assert not list(folder.iterdir())
+        (folder / "step").write_text(str(self.env_step))
+        (folder / "replay").mkdir()
+        (folder / "replay/shard-0").write_text(self.weights)
+
+    def load(self, folder: Path) -> None:
+        self.env_step, self.weights = int((folder / "step").read_text()), (folder / "replay/shard-0").read_text()
+
+
+class Unable(State):
+    """Fails in the middle, in the words of `error`; with a torch that met a full disk it is a RuntimeError."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(20)
+        self.error = error
+
+    def save(self, folder: Path) -> None:
+        super().save(folder)
+        raise self.error
+
+
+def folders(directory: Path) -> list[str]:
+    return sorted(path.name for path in (directory / "checkpoint").iterdir())
+
+
+def test_the_newest_state_is_loaded_and_the_older_ones_are_gone(tmp_path: Path) -> None:
+    for env_step in (10, 20, 30):
+        write_checkpoint(tmp_path, State(env_step, f"w{env_step}"), FACTS)
+    state = load_checkpoint(tmp_path, State())
+    assert (state.env_step, state.weights) == (30, "w30")
+    assert folders(tmp_path) == ["latest.json", "save-3"]
+    latest = read_latest(tmp_path)
+    assert latest is not None
+    assert (latest["env_step"], latest["wall_s"]) == (30, 1.0)
+    assert set(latest["files"]) == {"step", "replay/shard-0"}
+
+
+def test_no_checkpoint_is_no_error_until_one_is_needed(tmp_path: Path) -> None:
+    assert read_latest(tmp_path) is None
+    with pytest.raises(ConfigError, match="has no checkpoint yet"):
+        load_checkpoint(tmp_path, State())
+
+
+def test_half_a_checkpoint_left_by_a_kill_is_ignored_and_cleared(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, State(10, "w10"), FACTS)
+    torn = tmp_path / "checkpoint/save-2"
+    torn.mkdir()
+    (torn / "step").write_text("2")
+    assert load_checkpoint(tmp_path, State()).env_step == 10
+    write_checkpoint(tmp_path, State(20, "w20"), FACTS)
+    assert folders(tmp_path) == ["latest.json", "save-3"]
+
+
+@pytest.mark.parametrize("error", [ValueError("a fault of the paper"), KeyboardInterrupt()])
+def test_a_save_that_fails_keeps_the_old_checkpoint(tmp_path: Path, error: BaseException) -> None:
+    write_checkpoint(tmp_path, State(10, "w10"), FACTS)
+    with pytest.raises(type(error)):
+        write_checkpoint(tmp_path, Unable(error), FACTS)
+    assert load_checkpoint(tmp_path, State()).env_step == 10
+    assert folders(tmp_path) == ["latest.json", "save-1"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("unexpected pos 576 vs 534"), OSError("5000 requested and 20 written")])
+def test_a_full_disk_names_the_checkpoint_whatever_the_framework_calls_it(tmp_path: Path, error: Exception) -> None:
+    write_checkpoint(tmp_path, State(10, "w10"), FACTS)
+    with full_disk(50_000), pytest.raises(OSError, match=".") as raised:
+        write_checkpoint(tmp_path, Unable(error), FACTS)
+    assert raised.value.filename == str(tmp_path / "checkpoint/save-2")
+    assert folders(tmp_path) == ["latest.json", "save-1"]
+
+
+def test_what_latest_json_says_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("12345")
+    write_checkpoint(tmp_path, State(10), {**FACTS, "lengths": {"metrics.csv": 5}})
+    assert read_latest(tmp_path)
+    (tmp_path / "metrics.csv").write_text("1234")
+    with pytest.raises(ConfigError, match=r"metrics\.csv is shorter than its checkpoint says"):
+        read_latest(tmp_path)
+    latest = tmp_path / "checkpoint/latest.json"
+    content = json.loads(latest.read_text())
+    for missing in ("folder", "files", "lengths"):
+        latest.write_text(json.dumps({name: value for name, value in content.items() if name != missing}))
+        with pytest.raises(ConfigError, match="lacks what a checkpoint says of itself"):
+            read_latest(tmp_path)

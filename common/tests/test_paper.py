@@ -1,0 +1,293 @@
+"""The command line that all papers share, as a person meets it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toy import driver
+from toy.__main__ import PAPER
+from toy.driver import complaint, contents, record, toy, train
+
+from mirl.checkpoint import load_checkpoint
+from mirl.paper import main
+
+RUN = "--task line --method drift --seed 0 --run-dir {dir}"
+BAD = {
+    "trian": "no command 'trian'; did you mean train? (commands: train, evaluate, demo, describe, bench)",
+    "fly": "no command 'fly' (commands: train, evaluate, demo, describe, bench)",
+    "train": "--task is needed (line, plane)",
+    "train --task line": "--method is needed (random_walk, drift)",
+    "train --task line --method drift --run-dir {dir}": "--seed is needed",
+    "train --task line --method drift --seed 0": "--run-dir is needed",
+    "train --task line --method drift --seed 0 --run-dri {dir}": "no option '--run-dri'; did you mean --run-dir?",
+    "train --task line --method drift --seed 0 --run-dir": "--run-dir needs a value",
+    "train --task line --method drift --seed 0 --run-dir=": "--run-dir must name a folder, got nothing",
+    "train --task lien --method drift --seed 0 --run-dir {dir}":
+        "no task 'lien' in paper toy; did you mean line? (tasks: line, plane)",
+    "train --task line --method drfit --seed 0 --run-dir {dir}":
+        "no method 'drfit' in paper toy; did you mean drift? (methods: random_walk, drift)",
+    "train --task line --method drift --seed -1 --run-dir {dir}":
+        "--seed must be a whole number of at least 0, got -1",
+    "train --task line --method drift --seed x --run-dir {dir}": "--seed must be a whole number of at least 0, got x",
+    f"train {RUN} --fidelity paper": "no fidelity 'paper' in paper toy (fidelities: faithful, fixed)",
+    f"train {RUN} --device gpu": "--device must be auto, cpu or cuda, got gpu",
+    f"train {RUN} --device cuda": "--device cuda needs a visible GPU, and the framework finds none; use cpu or auto",
+    f"train {RUN} --variant a/b": "--variant must be made of letters, digits, dots and dashes, got a/b",
+    f"train {RUN} --save-every often": "--save-every must be a whole number of at least 0, got often",
+    f"train {RUN} --overwrite=yes": "--overwrite takes no value, got yes",
+    f"train {RUN} --stepsize 0.1": "no option '--stepsize'; did you mean --step-size?",
+    f"train {RUN} --no-tensorbord": "no option '--no-tensorbord'; did you mean --no-tensorboard?",
+    f"train {RUN} --step-size big": "--step-size must be a number, got big",
+    f"train {RUN} --step-size -0.1": "--step-size must be positive, got -0.1",
+    f"train {RUN} --total-env-steps 0": "--total-env-steps must be at least 1, got 0",
+    f"train {RUN} --form zigzag": "--form must be straight or winding, got zigzag",
+    f"train {RUN} now": "'now' belongs to no option",
+    "train --task line --method random_walk --seed 0 --run-dir {dir} --drift 0.1":
+        "no option '--drift' (options: --total-env-steps, --threads, --dimensions, --steps-per-update, --step-size, "
+        "--log-every, --evaluate-every, --save-from, --seconds-per-step, --nan-at, --crash-at, --help, --task, --method, "
+        "--seed, --run-dir, --fidelity, --device, --variant, --save-every, --overwrite, --no-tensorboard, --wandb)",
+    "evaluate": "--run-dir is needed",
+    "evaluate --run-dir {dir}": "--run-dir {dir} is not a run directory (it has no run.json)",
+    "evaluate --run-dir {finished} --setting extreme":
+        "no setting 'extreme' in paper toy (settings: training, moderate)",
+    "evaluate --run-dir {finished} --episodes 0": "--episodes must be a whole number of at least 1, got 0",
+    "describe --jsno": "no option '--jsno'; did you mean --json?",
+    "bench --task lime": "no task 'lime' in paper toy; did you mean line? (tasks: line, plane)",
+    "demo --budget huge": "no budget 'huge' (budgets: tiny, workstation, paper)",
+    "--env line --fast": "--fast is no flag of the original (flags: --env, --logdir, --steps)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", BAD)
+def test_bad_input_is_one_line_and_nothing_is_written(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = {"dir": tmp_path / "seed0", "finished": finished}
+    assert main(PAPER, line.format(**places).split()) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"toy: {BAD[line].format(**places)}\n")
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("line", [f"train {RUN} --stepsize 0.1", f"train {RUN} --step-size -0.1"])
+def test_a_process_says_the_same(tmp_path: Path, line: str) -> None:
+    answer = toy(*line.format(dir=tmp_path / "seed0").split(), cwd=tmp_path)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (2, "", f"toy: {BAD[line]}\n")
+    assert contents(tmp_path) == {}
+
+
+def test_names_are_found_whatever_their_case(tmp_path: Path) -> None:
+    words = "train --task LINE --method Drift --seed 0 --fidelity FIXED --total-env-steps 20 --no-tensorboard --run-dir"
+    assert toy(*words.split(), tmp_path / "seed0").returncode == 0
+    config = record(tmp_path / "seed0")["config"]
+    assert (config["task"], config["method"], config["fidelity"]) == ("line", "drift", "fixed")
+    assert config["step_size"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("", ["usage: python -m toy COMMAND", "train one seed", "line, plane", "the original's own flags"]),
+        ("--help", ["usage: python -m toy COMMAND"]),
+        ("train --help", ["--run-dir DIR", "fields of drift on line, faithful", "--form = straight   (straight or winding)"]),
+        ("train --help --task plane --method random_walk", ["--dimensions = 2\n", "Standard deviation of a step, positive."]),
+        ("train --help --fidelity fixed", ["--step-size = 0.2"]),
+        ("evaluate --help", ["--setting NAME", "training, moderate"]),
+        ("demo --help", ["tiny, workstation, paper"]),
+        ("describe --help", ["--json"]),
+        ("bench --help", ["--task T"]),
+    ],
+)
+def test_help_says_what_can_be_asked(words: str, shown: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here(words.split()) == 0
+    said = capsys.readouterr()
+    assert all(text in said.out for text in shown), said.out
+    assert said.err == ""
+
+
+def run_here(words: list[str]) -> int:
+    """The command line in this process; argparse leaves by SystemExit where it has printed its help."""
+    try:
+        return main(PAPER, words)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+def test_describe_tells_tasks_methods_parameters_and_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(PAPER, ["describe"]) == 0
+    said = capsys.readouterr().out
+    assert "tasks:      line, plane\n" in said
+    assert re.search(r"plane +drift +position +2\n", said)
+    assert "  --drift = 0.01\n      Share of the way to the origin that a step covers, in [0, 1).\n" in said
+
+
+def test_describe_json_has_every_task_and_method(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(PAPER, ["describe", "--json"]) == 0
+    description = json.loads(capsys.readouterr().out)
+    assert description["methods"] == ["random_walk", "drift"]
+    assert description["parameter_counts"]["plane"]["drift"] == {"position": 2}
+    fields = {field["name"]: field for field in description["config"]["plane"]["drift"]}
+    assert fields["dimensions"]["default"] == 2
+    assert fields["step_size"]["help"] == "Standard deviation of a step, positive."
+
+
+def test_bench_shows_the_machine_beside_the_paper() -> None:
+    shown = toy("bench", "--task", "plane")
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^memory_copy_gb_per_s +[\d.]+$", shown.stdout, re.MULTILINE)
+    assert re.search(r"^update +[\d,.e+]+ +updates/s +12\.5x$", shown.stdout, re.MULTILINE)
+    rows = json.loads(toy("bench", "--json").stdout)
+    assert rows["task"] == "line"
+    assert [row["unit"] for row in rows["rows"]] == ["env_steps/s", "updates/s", "MiB"]
+    assert set(rows["calibration"]) == {"matrix_product_gflop_per_s", "memory_copy_gb_per_s", "python_loop_million_per_s"}
+
+
+def test_evaluate_judges_the_last_checkpoint_of_a_run(finished: Path, interrupted: Path) -> None:
+    before = contents(finished)
+    for directory, env_step in ((finished, 1000), (interrupted, driver.saved_step(interrupted))):
+        shown = toy("evaluate", "--run-dir", directory, "--episodes", 5, "--setting", "moderate")
+        assert shown.returncode == 0, shown.stderr
+        assert re.search(rf"^env_step +{env_step}$", shown.stdout, re.MULTILINE)
+        assert "moderate/return" in shown.stdout
+    assert contents(finished) == before
+
+
+def test_evaluate_says_what_is_wrong_with_a_folder(finished: Path, interrupted: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(interrupted, tmp_path / "seed0"))
+    (path,) = copy.glob("checkpoint/save-*/parameters.npz")
+    path.write_bytes(path.read_bytes()[:50])
+    damaged = toy("evaluate", "--run-dir", copy)
+    assert damaged.returncode == 2
+    assert complaint(damaged).startswith(f"{path} is damaged")
+    (copy / "checkpoint/latest.json").unlink()
+    assert complaint(toy("evaluate", "--run-dir", copy)) == f"--run-dir {copy} has no checkpoint yet"
+    foreign = record(copy) | {"paper": "mime"}
+    (copy / "run.json").write_text(json.dumps(foreign))
+    assert complaint(toy("evaluate", "--run-dir", copy)) == f"--run-dir {copy} is a run of mime, not of toy"
+
+
+def test_the_originals_command_line_gives_the_same_experiment(tmp_path: Path) -> None:
+    assert toy("--env", "plane", "--logdir", tmp_path / "old", "--steps", "100").returncode == 0
+    config = record(tmp_path / "old")["config"]
+    assert (config["task"], config["method"], config["total_env_steps"]) == ("plane", "random_walk", 100)
+
+
+def test_demo_hands_over_to_the_suite(tmp_path: Path) -> None:
+    suite = tmp_path / "mirl"
+    suite.write_text('#!/bin/sh\necho "$@"\nexit 7\n')
+    suite.chmod(0o755)
+    done = toy("demo", "--task", "PLANE", environment={"MIRL_SUITE": str(suite)})
+    assert (done.returncode, done.stdout) == (7, "reproduce --paper toy --task plane --budget tiny\n")
+
+
+def test_demo_without_the_suite_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("MIRL_SUITE", raising=False)
+    assert main(replace(PAPER, project=tmp_path), ["demo"]) == 2
+    assert "demo needs the suite's command `mirl`; `make setup`" in capsys.readouterr().err
+
+
+def test_tensorboard_is_on_unless_it_is_switched_off(finished: Path, interrupted: Path) -> None:
+    assert len(list(finished.glob("events.out.tfevents.*"))) == 1
+    assert not list(interrupted.glob("events.out.tfevents.*"))
+
+
+def test_wandb_that_is_not_installed_is_one_line_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    assert main(PAPER, [*driver.TRAIN, "--run-dir", str(tmp_path / "seed0"), "--wandb"]) == 2
+    assert capsys.readouterr().err == "toy: --wandb needs the package wandb, which is not installed here; pip install wandb\n"
+    assert contents(tmp_path) == {}
+
+
+def test_wandb_gets_what_is_logged(tmp_path: Path) -> None:
+    stub = tmp_path / "packages/wandb.py"
+    stub.parent.mkdir()
+    stub.write_text(
+        "class Run:\n"
+        "    def log(self, values): print('logged', sorted(values))\n"
+        "    def finish(self): print('closed')\n"
+        "def init(**options): print('opened', options['id']); return Run()\n"
+    )
+    path = f"{stub.parent}:{driver.TESTS}"
+    done = train(tmp_path / "seed0", "--wandb", "--total-env-steps", "20", environment={"PYTHONPATH": path})
+    assert done.stdout.splitlines()[:2] == [
+        "opened toy-line-drift-seed0",
+        "logged ['env_step', 'loss/distance', 'time/now', 'train/return']",
+    ]
+    assert "closed" in done.stdout
+
+
+def test_a_variant_is_part_of_the_run_id(tmp_path: Path) -> None:
+    assert train(tmp_path / "seed0", "--variant", "slow", "--total-env-steps", "20").returncode == 0
+    assert record(tmp_path / "seed0")["run_id"] == "toy/line/drift@slow/seed0"
+
+
+def test_a_config_field_that_an_option_would_hide_is_the_papers_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    from dataclasses import make_dataclass
+
+    clashing = make_dataclass("Clashing", [("variant", str, "x")], frozen=True)
+    with pytest.raises(TypeError, match="must not have the fields {'variant'}"):
+        main(replace(PAPER, configure=lambda *_: clashing()), [*driver.TRAIN, "--run-dir", "nowhere"])
+
+
+def test_a_reader_that_closes_the_pipe_gets_no_traceback() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "toy", "describe", "--json"], env=driver.ENVIRONMENT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=30) != 0
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+
+
+def test_ctrl_c_outside_training_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(task: str) -> Any:
+        signal.raise_signal(signal.SIGINT)
+
+    assert main(replace(PAPER, bench=interrupted), ["bench"]) == 130
+    assert capsys.readouterr().err == "toy: stopped by SIGINT\n"
+
+
+def test_a_papers_imports_bring_no_framework_and_nothing_of_the_host() -> None:
+    heavy = "torch tensorflow jax pandas pydantic scipy matplotlib rich.console snakemake yaml typer wandb"
+    code = (
+        "import sys, mirl.paper, mirl.measure, mirl.commands.train, mirl.commands.evaluate, mirl.commands.describe\n"
+        f"print([name for name in {heavy.split()} if name in sys.modules])\n"
+        "print([name for name in sys.modules if name.startswith(('mirl.suite', 'mirl.verdict'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n[]\n"
+
+
+def test_a_trained_state_can_be_loaded_by_whoever_has_the_folder(finished: Path) -> None:
+    state = load_checkpoint(finished, driver.toy_state())
+    assert state.env_step == 1000
+    assert (finished / "position.txt").read_text() == str(float(state.position[0]))
+    assert isinstance(state.position, np.ndarray)
+
+
+def test_every_command_has_a_module(capsys: pytest.CaptureFixture[str]) -> None:
+    from importlib import import_module
+
+    from mirl.paper import COMMANDS
+
+    runs: list[Callable[..., int]] = [import_module(f"mirl.commands.{command}").run for command in COMMANDS]
+    assert all(run.__doc__ for run in runs)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from on_disk import claim, registered, task, write_references, write_run, write_seeds
+from rich.console import Console
+
+from mirl.config import ConfigError
+from mirl.verdict import comparison, tables
+from mirl.verdict.comparison import Comparison, ComparisonRow, build
+
+RESULT = "line,ours,,eval/return,,100,3,sd,5,points,result,paper_table,Table 1,"
+VALUES = [98.0, 101.0, 100.0, 102.0, 99.0]
+
+
+def row(comparison: Comparison, method: str = "ours", task: str = "line") -> ComparisonRow:
+    return next(row for row in comparison.rows if (row.task, row.method) == (task, method))
+
+
+def shown(comparison: Comparison, **only: str) -> list[str]:
+    console = Console(width=100, file=io.StringIO(), highlight=False)
+    console.print(tables.render(comparison, **only))
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_a_row_holds_reference_ours_and_verdict(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT)
+    write_seeds(tmp_path, "paper/toy/line/ours", VALUES)
+    found = row(build(tmp_path, registered(), "toy", "paper"))
+    assert found.verdict == "equivalent"
+    assert found.reference is not None
+    assert (found.reference.value, found.reference.n) == (100, 5)
+    assert (found.ours.mean, found.ours.n, found.ours.seeds) == (100, 5, dict(enumerate(VALUES)))
+    assert found.ours.sd == pytest.approx(1.5811, abs=1e-4)
+    assert found.ours.iqm == pytest.approx(100)
+    assert found.ours.mean_interval is not None
+    assert 98 <= found.ours.mean_interval[0] < 100 < found.ours.mean_interval[1] <= 102
+
+
+def test_without_runs_every_row_is_not_run(tmp_path: Path) -> None:
+    found = build(tmp_path, registered(claims=[claim()]), "toy", "paper")
+    assert [one.verdict for one in found.rows] == ["not run", "not run"]
+    assert [one.verdict for one in found.claims] == ["not run"]
+
+
+def test_the_registered_seeds_alone_count(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT)
+    write_seeds(tmp_path, "paper/toy/line/ours", [*VALUES, 900.0])
+    assert row(build(tmp_path, registered(), "toy", "paper")).ours.n == 5
+
+
+def test_a_run_of_another_fidelity_or_fewer_steps_does_not_count(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT)
+    write_seeds(tmp_path, "paper/toy/line/ours", VALUES[:3])
+    write_run(tmp_path, "paper/toy/line/ours/seed3", {"eval/return": [99.0]}, fidelity="fixed")
+    write_run(tmp_path, "paper/toy/line/ours/seed4", {"eval/return": [99.0]}, env_steps=700)
+    found = row(build(tmp_path, registered(), "toy", "paper"))
+    assert found.verdict == "inconclusive"
+    assert "seed 3 run with fidelity fixed, verdicts use faithful" in found.reason
+    assert "seed 4 ended after 700 of 1,000 env steps" in found.reason
+
+
+def test_a_run_that_never_recorded_the_metric_does_not_count(tmp_path: Path) -> None:
+    write_run(tmp_path, "paper/toy/line/ours/seed0", {"train/return": [99.0]})
+    found = row(build(tmp_path, registered(), "toy", "paper"))
+    assert found.verdict == "not run"
+    assert "seed 0 without eval/return" in found.reason
+
+
+def test_a_ceiling_of_any_method_bounds_every_method(tmp_path: Path) -> None:
+    write_references(tmp_path, "line,any,,eval/return,,200,,,,points,ceiling,computed,by hand,")
+    write_seeds(tmp_path, "paper/toy/line/theirs", VALUES)
+    found = row(build(tmp_path, registered(), "toy", "paper"), "theirs")
+    assert found.verdict == "no reference"
+    assert "50% of the ceiling 200" in found.reason
+    assert [bound.value for bound in found.bounds] == [200]
+
+
+def test_a_wrong_reference_names_its_line(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT, RESULT.replace("paper_table", "hearsay"))
+    with pytest.raises(ConfigError, match=r"toy\.csv line 3: provenance: .*got 'hearsay'"):
+        build(tmp_path, registered(), "toy", "paper")
+
+
+def test_the_same_results_give_the_same_file(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT)
+    write_seeds(tmp_path, "paper/toy/line/ours", VALUES)
+    path = comparison.write(tmp_path, build(tmp_path, registered(), "toy", "paper"))
+    first = path.read_bytes()
+    assert comparison.write(tmp_path, build(tmp_path, registered(), "toy", "paper")).read_bytes() == first
+    assert path == tmp_path / "results/runs/paper/toy/verdict.json"
+
+
+def test_the_file_is_read_back_and_names_what_was_registered(tmp_path: Path) -> None:
+    experiments = registered(claims=[claim()])
+    write_seeds(tmp_path, "paper/toy/line/ours", [1.0, float("nan")])
+    path = comparison.write(tmp_path, build(tmp_path, experiments, "toy", "paper"))
+    stored = json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert stored["bootstrap"] == {"seed": 0, "repetitions": 2000}
+    assert stored["registration_sha256"] == comparison.registration_sha256(experiments.papers["toy"])
+    assert stored["rows"][0]["ours"]["seeds"] == {"0": 1.0, "1": None}
+    assert Comparison.model_validate_json(path.read_bytes()).paper == "toy"
+
+
+def test_another_margin_is_another_registration() -> None:
+    other = registered({"line": task(margin=11.0)})
+    assert comparison.registration_sha256(other.papers["toy"]) != comparison.registration_sha256(
+        registered().papers["toy"]
+    )
+
+
+def test_the_table_fits_a_hundred_columns_and_shows_every_row(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT)
+    write_seeds(tmp_path, "paper/toy/line/ours", VALUES)
+    write_seeds(tmp_path, "paper/toy/line/theirs", [150_000.0 + value for value in VALUES])
+    lines = shown(build(tmp_path, registered(claims=[claim()]), "toy", "paper"))
+    assert max(map(len, lines)) <= 100
+    text = " ".join(" ".join(lines).split())
+    assert "ours 100.0 ± 3.0 100.0 ± 1.6" in text
+    assert "5 equivalent" in text
+    assert "TOST p" in text
+    assert "ours-wins 0.00 0.00 … 0.00" in text
+    assert "5 fails" in text
+
+
+def test_the_table_can_be_cut_to_a_task_and_a_method(tmp_path: Path) -> None:
+    experiments = registered({"line": task(), "circle": task()}, [claim()])
+    lines = shown(build(tmp_path, experiments, "toy", "paper"), task="circle", method="theirs")
+    text = "\n".join(lines)
+    assert "circle" in text
+    assert "theirs" in text
+    assert "line" not in text
+    assert "ours-wins" not in text

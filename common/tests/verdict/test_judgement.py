@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from on_disk import task
+
+from mirl.suite.experiments import Task
+from mirl.suite.records import Reference
+from mirl.verdict.judgement import Seeds, judge
+
+TASK = Task.model_validate(task())
+FIVE = {0: 98.0, 1: 101.0, 2: 100.0, 3: 102.0, 4: 99.0}
+
+
+def reference(**changes: Any) -> Reference:
+    cells = {
+        "task": "line", "method": "ours", "setting": "", "metric": "eval/return", "env_steps": None, "value": 100.0,
+        "spread": 2.0, "spread_kind": "sd", "n": 5, "unit": "points", "role": "result", "provenance": "paper_table",
+        "source": "Table 1", "note": "",
+    }  # fmt: skip
+    return Reference.model_validate({**cells, **changes})
+
+
+def shifted(by: float) -> Seeds:
+    return Seeds({seed: value + by for seed, value in FIVE.items()})
+
+
+def test_close_means_are_equivalent() -> None:
+    judgement = judge(Seeds(FIVE), [reference()], TASK, "paper")
+    assert judgement.verdict == "equivalent"
+    assert "lies within the margin ±10 (TOST p < 0.001)" in judgement.reason
+    assert judgement.difference == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("by", "higher_is_better", "verdict"), [
+    (30, True, "better"), (-30, True, "worse"), (30, False, "worse"), (-30, False, "better"),
+])  # fmt: skip
+def test_a_clear_difference_is_named_by_the_metric_s_direction(by: float, higher_is_better: bool, verdict: str) -> None:
+    metric = {"name": "eval/return", "unit": "points", "higher_is_better": higher_is_better}
+    assert judge(shifted(by), [reference()], Task.model_validate(task(metric=metric)), "paper").verdict == verdict
+
+
+def test_a_sure_difference_inside_the_margin_is_still_equivalent() -> None:
+    assert judge(shifted(5), [reference()], TASK, "paper").verdict == "equivalent"
+
+
+def test_a_wide_spread_decides_nothing() -> None:
+    judgement = judge(Seeds(FIVE), [reference(spread=40.0, value=110.0)], TASK, "paper")
+    assert judgement.verdict == "inconclusive"
+    assert "neither within" in judgement.reason
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_fewer_than_five_seeds_never_pass(n: int) -> None:
+    judgement = judge(Seeds(dict.fromkeys(range(n), 100.0)), [reference(spread=0.0)], TASK, "paper")
+    assert judgement.verdict == "inconclusive"
+    assert "at least 5" in judgement.reason
+
+
+def test_a_failed_seed_is_not_left_out_of_the_mean() -> None:
+    seeds = Seeds(FIVE, {5: "failed (loss/value became nan)", 6: "not run", 7: "not run"})
+    judgement = judge(seeds, [reference()], TASK, "paper")
+    assert judgement.verdict == "inconclusive"
+    assert judgement.reason.endswith("seed 5 failed (loss/value became nan); seeds 6, 7 not run")
+
+
+def test_a_value_that_is_not_a_number_is_inconclusive() -> None:
+    judgement = judge(Seeds({**FIVE, 3: float("nan")}), [reference()], TASK, "paper")
+    assert judgement.verdict == "inconclusive"
+    assert "not a finite number for seed 3" in judgement.reason
+
+
+@pytest.mark.parametrize(("by", "place"), [(0, "lies within"), (30, "lies outside"), (9, "reaches over")])
+@pytest.mark.parametrize("gap", [{"spread": None, "spread_kind": ""}, {"n": None}, {"n": 1}])
+def test_a_mean_without_spread_and_seeds_gives_no_pass(by: float, place: str, gap: dict[str, Any]) -> None:
+    judgement = judge(shifted(by), [reference(**gap)], TASK, "paper")
+    assert judgement.verdict == "inconclusive"
+    assert place in judgement.reason
+
+
+def test_the_tiny_budget_is_never_held_against_the_paper() -> None:
+    for references in ([reference()], [reference(env_steps=100)], []):
+        assert judge(Seeds(FIVE), references, TASK, "tiny").verdict == "not comparable (budget)"
+
+
+def test_another_number_of_steps_is_not_comparable() -> None:
+    judgement = judge(Seeds(FIVE), [reference()], TASK, "workstation")
+    assert judgement.verdict == "not comparable (budget)"
+    assert "500 env steps" in judgement.reason
+    assert "1,000" in judgement.reason
+
+
+def test_the_reference_of_the_budget_s_own_steps_is_taken() -> None:
+    references = [reference(env_steps=1000, value=300.0), reference(env_steps=500)]
+    assert judge(Seeds(FIVE), references, TASK, "workstation").verdict == "equivalent"
+
+
+def test_other_settings_than_the_paper_s_are_not_comparable() -> None:
+    budgets = {**task()["budgets"], "workstation": {"env_steps": 1000, "seeds": [0], "overrides": {"batch": 8}}}
+    judgement = judge(Seeds(FIVE), [reference()], Task.model_validate(task(budgets=budgets)), "workstation")
+    assert judgement.verdict == "not comparable (budget)"
+    assert "sets batch differently" in judgement.reason
+
+
+def test_a_ceiling_gives_context_and_no_verdict() -> None:
+    ceiling = reference(method="any", role="ceiling", value=125.0, spread=None, spread_kind="", n=None)
+    judgement = judge(Seeds(FIVE), [ceiling], TASK, "paper")
+    assert judgement.verdict == "no reference"
+    assert judgement.reason == "the paper reports no number for it; 80% of the ceiling 125 points"
+
+
+def test_a_floor_and_a_ceiling_give_the_share_of_the_way() -> None:
+    bounds = [
+        reference(method="any", role=role, value=value, spread=None, spread_kind="", n=None)
+        for role, value in (("ceiling", 0.0), ("floor", -400.0))
+    ]
+    judgement = judge(shifted(-200), bounds, TASK, "paper")
+    assert "75% of the way from the floor -400 to the ceiling 0" in judgement.reason
+
+
+def test_a_ceiling_below_zero_gives_a_distance() -> None:
+    ceiling = reference(method="any", role="ceiling", value=-50.0, spread=None, spread_kind="", n=None)
+    assert "-50 points from the ceiling -50" in judge(shifted(-200), [ceiling], TASK, "paper").reason
+
+
+def test_nothing_run_is_not_run() -> None:
+    assert judge(Seeds({}, {0: "not run"}), [reference()], TASK, "paper").verdict == "not run"
+    assert "seed 0 failed" in judge(Seeds({}, {0: "failed"}), [reference()], TASK, "paper").reason

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mirl.verdict import statistics
+from mirl.verdict.statistics import Summary, bootstrap, difference_interval, equivalence_p, summarise, welch_p
+
+# The first of the three examples in the literature on Welch's test (equal n, variances 7.5 and 3.9).
+FIRST = [27.5, 21.0, 19.0, 23.6, 17.0, 17.9, 16.9, 20.1, 21.9, 22.6, 23.1, 19.6, 19.0, 21.7, 21.4]
+SECOND = [27.1, 22.0, 20.8, 23.4, 23.4, 23.5, 25.8, 22.0, 24.8, 20.2, 21.9, 22.1, 22.9, 20.5, 24.4]
+
+
+@pytest.fixture
+def samples() -> tuple[list[float], list[float]]:
+    generator = np.random.default_rng(3)
+    return list(generator.normal(10, 2, 7)), list(generator.normal(11, 5, 5))
+
+
+def test_welch_gives_the_published_p() -> None:
+    assert welch_p(summarise(FIRST), summarise(SECOND)) == pytest.approx(0.021, abs=5e-4)
+
+
+def test_welch_from_summaries_equals_scipy_on_samples(samples: tuple[list[float], list[float]]) -> None:
+    ours, reference = samples
+    expected = stats.ttest_ind(ours, reference, equal_var=False).pvalue
+    assert welch_p(summarise(ours), summarise(reference)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_equivalence_gives_the_published_p() -> None:
+    """Lakens 2017, Equivalence tests, first example: t(182) = -2.69, p = .004 for bounds of d = 0.43."""
+    margin = 0.43 * math.sqrt((0.95**2 + 0.83**2) / 2)
+    assert equivalence_p(Summary(5.25, 0.95, 95), Summary(5.22, 0.83, 89), margin) == pytest.approx(0.004, abs=2e-4)
+
+
+@pytest.mark.parametrize("margin", [0.5, 3.0, 8.0])
+def test_equivalence_equals_statsmodels_on_samples(samples: tuple[list[float], list[float]], margin: float) -> None:
+    from statsmodels.stats.weightstats import ttost_ind
+
+    ours, reference = samples
+    expected = ttost_ind(np.array(ours), np.array(reference), -margin, margin, usevar="unequal")[0]
+    assert equivalence_p(summarise(ours), summarise(reference), margin) == pytest.approx(expected, rel=1e-9)
+
+
+def test_equivalence_holds_exactly_where_the_ninety_percent_interval_fits_the_margin() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        ours, reference = summarise(list(generator.normal(0, 1, 6))), summarise(list(generator.normal(0, 2, 5)))
+        low, high = difference_interval(ours, reference, 0.9)
+        margin = generator.uniform(0.5, 4)
+        assert (equivalence_p(ours, reference, margin) <= 0.05) == (-margin <= low and high <= margin)
+
+
+def test_the_interval_of_a_difference_equals_statsmodels(samples: tuple[list[float], list[float]]) -> None:
+    from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
+    ours, reference = samples
+    expected = CompareMeans(DescrStatsW(ours), DescrStatsW(reference)).tconfint_diff(usevar="unequal")
+    assert difference_interval(summarise(ours), summarise(reference)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_known_mean_makes_it_the_one_sample_test(samples: tuple[list[float], list[float]]) -> None:
+    ours, _ = samples
+    expected = stats.ttest_1samp(ours, 9.0)
+    interval = expected.confidence_interval(0.9)
+    assert welch_p(summarise(ours), statistics.known(9.0)) == pytest.approx(expected.pvalue, rel=1e-9)
+    assert difference_interval(summarise(ours), statistics.known(9.0), 0.9) == pytest.approx(
+        (interval.low - 9, interval.high - 9), rel=1e-9
+    )
+
+
+def test_samples_without_variance_are_compared_as_numbers() -> None:
+    one, other = summarise([1.0] * 5), summarise([2.0] * 5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert welch_p(one, one) == 1
+        assert welch_p(one, other) == 0
+        assert equivalence_p(one, other, 1.5) == 0
+        assert equivalence_p(one, other, 0.5) == 1
+        assert difference_interval(one, other) == (-1, -1)
+
+
+@pytest.mark.parametrize("kind", ["sem", "ci95"])
+def test_a_printed_spread_gives_the_standard_deviation_back(kind: str) -> None:
+    values = [3.0, 5.0, 4.0, 7.0, 1.0]
+    spread = {
+        "sem": float(stats.sem(values)),
+        "ci95": float(stats.ttest_1samp(values, 0).confidence_interval(0.95).high - np.mean(values)),
+    }[kind]
+    assert statistics.sd_of(spread, kind, 5) == pytest.approx(np.std(values, ddof=1))
+    assert statistics.sd_of(spread, kind, None) is None
+
+
+def test_aggregates_equal_rliable() -> None:
+    from rliable import metrics
+
+    generator = np.random.default_rng(1)
+    for n in (1, 2, 3, 4, 5, 8, 11):
+        values = generator.normal(size=n)
+        found = bootstrap(list(values), repetitions=10)
+        assert found.mean == pytest.approx(metrics.aggregate_mean(values[:, None]))
+        assert found.iqm == pytest.approx(metrics.aggregate_iqm(values[:, None]))
+
+
+def test_the_bootstrap_is_reproducible_and_leaves_the_global_generator_alone() -> None:
+    values = [1.0, 4.0, 2.0, 8.0, 5.0]
+    np.random.seed(7)
+    expected = np.random.get_state(legacy=False)["state"]["key"]
+    first = bootstrap(values, seed=1, repetitions=200)
+    assert np.array_equal(np.random.get_state(legacy=False)["state"]["key"], expected)
+    np.random.seed(8)
+    assert bootstrap(values, seed=1, repetitions=200) == first
+    assert bootstrap(values, seed=2, repetitions=200) != first
+
+
+def test_the_bootstrap_interval_is_the_percentile_interval() -> None:
+    values = [1.0, 4.0, 2.0, 8.0, 5.0, 3.0]
+    expected = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=0).confidence_interval
+    assert bootstrap(values).mean_interval == pytest.approx(expected, abs=0.25)
+
+
+def test_the_bootstrap_takes_one_two_and_equal_values_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert bootstrap([3.0]).mean_interval is None
+        assert bootstrap([1.0, 2.0], repetitions=100).mean_interval == (1.0, 2.0)
+        assert bootstrap([0.3] * 5, repetitions=50).iqm_interval == pytest.approx((0.3, 0.3))
+
+
+def test_the_probability_of_improvement_equals_rliable() -> None:
+    from rliable import metrics
+
+    generator = np.random.default_rng(2)
+    better, worse = generator.integers(0, 5, (6, 3)).astype(float), generator.integers(0, 5, (4, 3)).astype(float)
+    pairs = [(list(better[:, task]), list(worse[:, task])) for task in range(3)]
+    probability, interval = statistics.improvement_interval(pairs, repetitions=200)
+    assert probability == pytest.approx(metrics.probability_of_improvement(better, worse))
+    assert interval[0] < probability < interval[1]
+
+
+def test_the_improvement_test_of_one_task_is_the_exact_mann_whitney_test() -> None:
+    generator = np.random.default_rng(4)
+    for shift in (0.0, 0.8, 1.5):
+        better, worse = list(generator.normal(shift, 1, 5)), list(generator.normal(0, 1, 5))
+        expected = stats.mannwhitneyu(better, worse, method="exact").pvalue
+        assert statistics.improvement_p([(better, worse)]) == pytest.approx(expected, abs=0.02)
+
+
+def test_the_improvement_test_keeps_its_level_over_tasks_of_different_scale() -> None:
+    generator = np.random.default_rng(5)
+
+    def runs(scale: float) -> list[float]:
+        return list(scale * generator.normal(size=5))
+
+    p_values = [
+        statistics.improvement_p([(runs(scale), runs(scale)) for scale in (1.0, 100.0, 10_000.0)], permutations=499)
+        for _ in range(600)
+    ]
+    assert np.mean(np.array(p_values) <= 0.05) < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 600)
+
+
+def test_many_tasks_reach_what_one_task_cannot() -> None:
+    clear = ([6.0, 7.0, 8.0, 9.0, 10.0], [1.0, 2.0, 3.0, 4.0, 5.0])
+    assert statistics.improvement_p([clear]) == pytest.approx(2 / 252, abs=0.003)
+    assert statistics.improvement_p([clear] * 3) < 0.001
+
+
+def test_holm_gives_the_published_example() -> None:
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([]) == []

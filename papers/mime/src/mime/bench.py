@@ -1,0 +1,160 @@
+"""How fast it is: acting, updating, both together, beside the plain twins where the repository's tests are at hand."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from mime.agent import MamlAgent, make_agent
+from mime.config import MamlConfig, MimeConfig, configure, env_steps_per_iteration, paper_settings
+from mime.dynamics import transitions
+from mime.envs import BatchedEnvironment, batch_of
+from mime.evaluate import environment_for, horizon_for
+from mime.exploration import intrinsic_rewards
+from mime.memory import keep_freed_memory
+from mime.rollout import sample
+from mime.streams import Streams
+from mime.surrogate import MetaBatch
+from mirl.measure import measure, peak_memory_mib
+
+TESTS = Path(__file__).parents[2] / "tests"
+Row = dict[str, Any]
+PLAIN_EPISODES = 4
+"""Episodes per task where a plain twin is timed; the fast one gets the same."""
+ROUNDS = 3
+
+
+def bench(task: str) -> list[Row]:
+    """Rows of name, value, unit and, where a plain twin was timed on the same size, ratio_to_plain."""
+    config = configure(task, "mime", "faithful")
+    assert isinstance(config, MimeConfig)
+    torch.set_num_threads(config.threads)
+    keep_freed_memory()
+    maml = Case(task, "maml", configure(task, "maml", "faithful"))
+    mime = Case(task, "mime", config)
+    steps = env_steps_per_iteration(config, paper_settings(task)["env-name"])
+    acting = measure(lambda: maml.act())
+    updating = maml.seconds_per_update()
+    maml_iteration = maml.seconds_per_iteration(first=0)
+    mime_rows = [
+        ("MIME iteration 0 (dynamics model from scratch)", mime.seconds_per_iteration(first=0, rounds=1)),
+        ("MIME iteration before its intrinsic reward", mime.seconds_per_iteration(first=1)),
+        ("MIME iteration with intrinsic reward", mime.seconds_per_iteration(first=config.pre_epochs + 1)),
+    ]
+    rows: list[Row] = [
+        {"name": "acting", "value": steps / 2 / acting, "unit": "env_steps/s"},
+        {"name": "MAML updates", "value": 1 / updating, "unit": "updates/s"},
+        {"name": "MAML end to end", "value": steps / maml_iteration, "unit": "env_steps/s"},
+        {"name": "MIME end to end", "value": steps / mime_rows[-1][1], "unit": "env_steps/s"},
+        {"name": f"MAML iteration of {steps:,} env steps", "value": maml_iteration, "unit": "s"},
+        *({"name": name, "value": seconds, "unit": "s"} for name, seconds in mime_rows),
+        *beside_plain(task),
+        {"name": "peak memory", "value": peak_memory_mib(), "unit": "MiB"},
+    ]
+    return rows
+
+
+class Case:
+    """An agent with its environment, ready to run iterations."""
+
+    def __init__(self, task: str, method: str, config: MamlConfig) -> None:
+        self.config = config
+        environment = environment_for(task, 0).unwrapped
+        sizes = environment.observation_space.shape[0], environment.action_space.shape[0]
+        self.agent: MamlAgent = make_agent(config, *sizes, seed=0)
+        # Goals within reach, so that every task has something to learn and no work is left out.
+        sampled = environment.sample_tasks(config.meta_batch_size)
+        self.tasks = [{"goal": 0.2 * task["goal"]} for task in sampled]
+        self.environment: BatchedEnvironment = batch_of(
+            environment, self.tasks, config.fast_batch_size, horizon_for(task)
+        )
+
+    def act(self) -> None:
+        """Sample one phase of all tasks."""
+        tasks, episodes = self.config.meta_batch_size, self.config.fast_batch_size
+        noise = Streams(0, 0).normal("act", tasks, self.environment.horizon, episodes, self.agent.action_size)
+        sample(self.environment, self.agent.layout, self.agent.policy.expand(tasks, -1), noise)
+
+    def collect(self, iteration: int) -> tuple[MetaBatch, Streams]:
+        """The data of one iteration."""
+        draw, config = Streams(0, iteration), self.config
+        exploring = self.agent.explores(iteration)
+        tasks, episodes = config.meta_batch_size, config.fast_batch_size
+        return self.agent.collect(self.environment, tasks, episodes, draw, config.num_steps, exploring), draw
+
+    def seconds_per_update(self) -> float:
+        """Of the agent's update alone, always on the same data."""
+        batch, draw = self.collect(1)
+        return measure(lambda: self.agent.update(batch, draw))
+
+    def seconds_per_iteration(self, first: int, rounds: int = ROUNDS) -> float:
+        """Median over `rounds` iterations that are numbered as if they were the `first`."""
+        seconds: list[float] = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            self.agent.update(*self.collect(first))
+            seconds.append(time.perf_counter() - start)
+        return sorted(seconds)[rounds // 2]
+
+
+def beside_plain(task: str) -> list[Row]:
+    """Fast and plain, one after the other, on a reduced batch; none where the tests are not at hand."""
+    plain = plain_twins()
+    if plain is None:
+        return []
+    config = configure(task, "mime", "faithful")
+    assert isinstance(config, MimeConfig)
+    case = Case(task, "mime", replace(config, fast_batch_size=PLAIN_EPISODES, meta_batch_size=2, pre_epochs=0))
+    batch, draw = case.collect(1)
+    agent: Any = case.agent
+    episodes = batch.valid.episodes
+    inputs, targets = transitions(episodes)
+    dynamics = agent.dynamics.expand(len(inputs), -1)
+    noise = agent.noise(draw, "bench", *inputs.shape[:3], agent.model.samples)
+    size = f"{episodes.env_steps:,} env steps"
+    environment = environment_for(task, 0)
+    start = agent.policy.expand(2, -1)
+    play = draw.normal("bench", *episodes.actions.shape)
+    pairs: list[tuple[str, Callable[[], Any], Callable[[], Any]]] = [
+        (
+            "acting",
+            lambda: sample(case.environment, agent.layout, start, play),
+            lambda: plain.rollout.sample(environment, case.tasks, agent.layout, start, play),
+        ),
+        (
+            "MAML gradient and one Hessian product",
+            lambda: [agent.objective(batch).gradient(), agent.objective(batch).kl_hessian_product(agent.policy, 1e-5)],
+            lambda: plain.maml.gradient_and_product(
+                agent.layout, agent.policy, batch, config.fast_lr, agent.policy, 1e-5
+            ),
+        ),
+        (
+            "intrinsic rewards",
+            lambda: intrinsic_rewards(agent.model, dynamics, inputs, targets, noise, config.dyn_lr),
+            lambda: plain.exploration.intrinsic_rewards(agent.model, dynamics, inputs, targets, noise, config.dyn_lr),
+        ),
+    ]
+    rows = []
+    for name, fast, slow in pairs:
+        quick, start_slow = measure(fast, least_s=0.2), time.perf_counter()
+        slow()
+        ratio = (time.perf_counter() - start_slow) / quick
+        rows.append({"name": f"{name}, {size}", "value": quick, "unit": "s", "ratio_to_plain": ratio})
+    return rows
+
+
+def plain_twins() -> ModuleType | None:
+    """The package tests/plain of the repository, if there is one."""
+    if not (TESTS / "plain" / "__init__.py").is_file():
+        return None
+    if str(TESTS) not in sys.path:
+        sys.path.insert(0, str(TESTS))
+    return importlib.import_module("plain")

@@ -1,0 +1,194 @@
+"""The agents: what an iteration does, in which order, and that it repeats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from mime.agent import MamlAgent, MimeAgent, make_agent
+from mime.config import configure
+from mime.envs import batch_of, make
+from mime.evaluate import SETTINGS, run_tests, metrics_of
+from mime.objectives import mixed_rewards
+from mime.streams import Streams, generator
+from mime.surrogate import MetaBatch
+
+SMALL = {"meta_batch_size": 2, "fast_batch_size": 3}
+
+
+def small_agent(method: str, seed: int = 0, fidelity: str = "faithful", **changes: object) -> MamlAgent:
+    fast = {"dyn_first_updates": 2, "pre_epochs": 0} if method == "mime" else {}
+    config = replace(configure("wide_ring", method, fidelity), **(SMALL | fast | changes))  # type: ignore[arg-type]
+    return make_agent(config, 2, 2, seed)
+
+
+def batch_for(agent: MamlAgent, iteration: int) -> tuple[MetaBatch, Streams]:
+    environment = make("2DNavigationSparse-v0", 0).unwrapped
+    tasks = [{"goal": 0.2 * task["goal"]} for task in environment.sample_tasks(2)]
+    draw = Streams(0, iteration)
+    batched = batch_of(environment, tasks, 3, 100)
+    return agent.collect(batched, 2, 3, draw, 1, agent.explores(iteration)), draw
+
+
+def iterate(agent: MamlAgent, iterations: int) -> list[dict[str, float]]:
+    metrics = []
+    for iteration in range(iterations):
+        batch, draw = batch_for(agent, iteration)
+        metrics.append(agent.update(batch, draw) | agent.statistics(batch))
+    return metrics
+
+
+@pytest.mark.parametrize("method", ["maml", "mime"])
+def test_the_same_seed_gives_the_same_parameters_and_metrics(method: str):
+    agents = [small_agent(method) for _ in range(2)]
+    first, second = (iterate(agent, 3) for agent in agents)
+    assert first == second
+    for name, value in agents[0].state().items():
+        assert torch.equal(value, agents[1].state()[name]), name
+
+
+def test_another_seed_gives_other_parameters():
+    assert not torch.equal(small_agent("mime", 0).policy, small_agent("mime", 1).policy)
+
+
+def test_streams_depend_on_their_key_alone():
+    first = Streams(0, 3).normal("actions", 5)
+    Streams(0, 3).normal("something else", 7)
+    assert torch.equal(first, Streams(0, 3).normal("actions", 5))
+    others = [Streams(1, 3), Streams(0, 4), Streams(0, 3, prefix="test ")]
+    assert not any(torch.equal(first, stream.normal("actions", 5)) for stream in others)
+
+
+def test_trajectories_have_noise_of_their_own():
+    noise = Streams(0, 0).normal("actions", 2, 100, 3, 2)
+    flat = noise.permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
+    assert len({tuple(row.tolist()) for row in flat}) == 6
+
+
+def test_state_is_everything_that_is_learnt():
+    agent, twin = small_agent("mime"), small_agent("mime", seed=1)
+    iterate(agent, 2)
+    twin.load(agent.state())
+    batch, draw = batch_for(agent, 5)
+    again, _ = batch_for(twin, 5)
+    assert agent.update(batch, draw) == twin.update(again, draw)
+
+
+def test_the_bonus_begins_after_the_pre_epochs():
+    agent = small_agent("mime", pre_epochs=3)
+    assert [agent.explores(iteration) for iteration in range(6)] == [False] * 4 + [True] * 2
+    assert not small_agent("maml").explores(99)
+
+
+def test_without_the_bonus_mime_learns_what_maml_learns():
+    maml, mime = small_agent("maml"), small_agent("mime", pre_epochs=5)
+    iterate(maml, 2)
+    metrics = iterate(mime, 2)
+    assert torch.equal(maml.policy, mime.policy)
+    assert metrics[-1]["train/eta"] == pytest.approx(0.1)
+    assert metrics[-1]["train/intrinsic_return"] == 0
+
+
+def test_with_the_bonus_eta_moves_and_by_at_most_0_3_logits():
+    agent = small_agent("mime")
+    iterate(agent, 1)
+    before = agent.eta
+    batch, draw = batch_for(agent, 1)
+    agent.update(batch, draw)
+    assert 0 < abs(float(agent.eta - before)) <= 0.3 + 1e-6
+
+
+@pytest.mark.parametrize("fidelity", ["faithful", "fixed"])
+def test_the_line_search_sees_the_new_eta_only_when_faithful(fidelity: str, monkeypatch: pytest.MonkeyPatch):
+    agent = small_agent("mime", fidelity=fidelity)
+    assert isinstance(agent, MimeAgent)
+    batch, draw = batch_for(agent, 1)
+    seen = []
+    improve = agent.improve_policy
+    monkeypatch.setattr(agent, "improve_policy", lambda *given: (seen.append(given), improve(*given))[1])
+    eta = agent.eta
+    agent.update(batch, draw)
+    ((objective, (train, valid)),) = seen
+    expected = agent.rebuilt_advantages(batch.valid, agent.eta if fidelity == "faithful" else eta)
+    torch.testing.assert_close(valid, expected)
+    torch.testing.assert_close(objective.advantages[1], batch.valid.advantages)
+    assert len(train) == 1
+    assert not torch.equal(agent.eta, eta)
+
+
+def test_the_training_bonus_comes_from_the_base_dynamics_and_the_later_one_from_the_adapted():
+    agent = small_agent("mime")
+    assert isinstance(agent, MimeAgent)
+    batch, draw = batch_for(agent, 1)
+    episodes = batch.valid.episodes
+    base = agent.bonus(episodes, [], draw, "same")
+    adapted = agent.bonus(episodes, batch.train, draw, "same")
+    assert base.shape == (2, 100, 3)
+    assert not torch.equal(base, adapted)
+    torch.testing.assert_close(base[:, -1], base[:, -2], rtol=0, atol=0)
+
+
+def test_learning_rewards_are_the_mix_and_logged_returns_are_raw():
+    agent = small_agent("mime")
+    assert isinstance(agent, MimeAgent)
+    batch, _ = batch_for(agent, 1)
+    assert batch.valid.intrinsic is not None
+    rewards = mixed_rewards(batch.valid.extrinsic, batch.valid.intrinsic, agent.eta)
+    expected = agent.advantages(rewards, batch.valid.values)
+    torch.testing.assert_close(batch.valid.advantages, expected)
+    raw = batch.valid.episodes.rewards.sum(1).mean()
+    assert agent.statistics(batch)["train/adapted_return"] == pytest.approx(float(raw))
+
+
+def test_success_counts_tasks_with_any_success_and_trajectory_success_counts_trajectories():
+    agent = small_agent("maml")
+    batch, _ = batch_for(agent, 0)
+    episodes = batch.valid.episodes
+    episodes.successes.zero_()
+    episodes.successes[0, 50, 1] = 1
+    statistics = episodes.statistics()
+    assert statistics["success"] == pytest.approx(1 / 2)
+    assert statistics["trajectory_success"] == pytest.approx(1 / 6)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_testing_changes_nothing_and_repeats(setting: str):
+    agent = small_agent("mime", evaluation_steps=2, evaluation_batches=2)
+    before = {name: value.clone() for name, value in agent.state().items()}
+    results = [metrics_of(run_tests(agent, agent.config, "wide_ring", setting)) for _ in range(2)]
+    assert results[0] == results[1]
+    assert all(torch.equal(value, agent.state()[name]) for name, value in before.items())
+    assert results[0]["eval/return"] == results[0]["eval/return_step_2"]
+    assert results[0]["eval/return_unadapted"] == results[0]["eval/return_step_0"]
+
+
+def test_testing_plays_the_compass_goals_and_mime_explores_while_it_adapts():
+    agent = small_agent("mime", evaluation_steps=2, evaluation_batches=1)
+    (batch,) = run_tests(agent, agent.config, "wide_ring")
+    assert len(batch.goals) == 16
+    assert len(batch.data.train) == 2
+    assert all(phase.intrinsic is not None for phase in [*batch.data.train, batch.data.valid])
+
+
+def test_generators_are_keyed_by_purpose():
+    numbers = {torch.randn(1, generator=generator(0, 0, purpose)).item() for purpose in "abcdef"}
+    assert len(numbers) == 6
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("method", ["maml", "mime"])
+def test_a_gpu_gives_what_the_cpu_gives(method: str):
+    fast = {"dyn_first_updates": 2, "pre_epochs": 0} if method == "mime" else {}
+    config = replace(configure("wide_ring", method, "faithful"), **(SMALL | fast))  # type: ignore[arg-type]
+    returns = []
+    for device in ("cpu", "cuda"):
+        agent = make_agent(config, 2, 2, 0, device)
+        environment = make("2DNavigationSparse-v0", 0).unwrapped
+        tasks = [{"goal": 0.2 * task["goal"]} for task in environment.sample_tasks(2)]
+        draw = Streams(0, 1, device)
+        batch = agent.collect(batch_of(environment, tasks, 3, 100, device), 2, 3, draw, 1, agent.explores(1))
+        agent.update(batch, draw)
+        returns.append((agent.statistics(batch), agent.policy.cpu()))
+    assert returns[0][0]["train/return"] == pytest.approx(returns[1][0]["train/return"], abs=1.0)
+    torch.testing.assert_close(returns[0][1], returns[1][1], rtol=0.1, atol=0.02)

@@ -1,0 +1,251 @@
+"""The command line as a person uses it: files, columns, kill and resume, the original's flags, bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from mime.config import FOLDER, SETTINGS_FILES
+from mime.original import translate
+from mirl.config import ConfigError
+
+SMALL = "--fast-batch-size 3 --meta-batch-size 2 --evaluation-batches 1 --evaluation-steps 2".split()
+FAST_MIME = ["--dyn-first-updates", "3", "--pre-epochs", "1"]
+ENV_STEPS_PER_ITERATION = 2 * 3 * 100 * 2
+COLUMNS = {"TotalEnvSteps", "Iteration", "Train-0/Returns", "Train-0/Success", "Valid/Returns", "Valid/Success"}
+EXPLORATION_COLUMNS = {
+    "Dynamics/OldMSELoss", "Dynamics/NewMSELoss", "Train-0/IntrinsicReturns", "Train-0/CombinedReturns",
+    "Valid/IntrinsicReturns", "Valid/CombinedReturns", "Eta",
+}  # fmt: skip
+
+
+def command(words: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "mime", *words]
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(words), capture_output=True, text=True, timeout=170)
+
+
+def train_words(directory: Path, method: str, iterations: int = 2, *more: str) -> list[str]:
+    fast = FAST_MIME if method == "mime" else []
+    total = ["--total-env-steps", str(iterations * ENV_STEPS_PER_ITERATION)]
+    names = ["train", "--task", "wide_ring", "--method", method, "--seed", "0", "--run-dir", str(directory)]
+    return [*names, "--device", "cpu", *SMALL, *fast, *total, *more]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def records(directory: Path) -> list[tuple[str, str, str]]:
+    """What a run measured, without times."""
+    found = [(row["env_step"], row["name"], row["value"]) for row in rows(directory / "metrics.csv")]
+    return [record for record in found if not record[1].startswith("time/")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A finished run of two iterations for each method."""
+    folder = tmp_path_factory.mktemp("runs")
+    for method in ("maml", "mime"):
+        done = run(*train_words(folder / method, method))
+        assert done.returncode == 0, done.stderr
+    return {method: folder / method for method in ("maml", "mime")}
+
+
+@pytest.mark.parametrize("method", ["maml", "mime"])
+def test_a_run_leaves_the_promised_files(finished: dict[str, Path], method: str):
+    folder = finished[method]
+    promised = {"policy.th", "config.json", "train_log.txt", "train_result.csv", "test_log.txt", "test_result.csv"}
+    assert promised | {"manifest.json", "metrics.csv", "episodes.csv"} <= {path.name for path in folder.iterdir()}
+    assert (folder / "dynamics.th").exists() == (method == "mime")
+    assert list((folder / "test").glob("events.out.tfevents.*"))
+    assert list((folder / "train_trajectories").glob("events.out.tfevents.*"))
+    assert list((folder / "test" / "train_trajectories").glob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize("method", ["maml", "mime"])
+def test_train_result_has_exactly_the_originals_columns(finished: dict[str, Path], method: str):
+    table = rows(finished[method] / "train_result.csv")
+    assert set(table[0]) == COLUMNS | (EXPLORATION_COLUMNS if method == "mime" else set())
+    assert [row["Iteration"] for row in table] == ["0", "1"]
+    assert [int(row["TotalEnvSteps"]) for row in table] == [ENV_STEPS_PER_ITERATION, 2 * ENV_STEPS_PER_ITERATION]
+
+
+def test_test_result_has_a_row_per_batch_and_a_column_per_step(finished: dict[str, Path]):
+    folder = finished["mime"]
+    done = run("evaluate", "--run-dir", str(folder), "--evaluation-batches", "3", "--evaluation-steps", "10")
+    assert done.returncode == 0, done.stderr
+    assert "eval/return_step_10" in done.stdout
+    table = rows(folder / "test_result.csv")
+    assert [row["Batch"] for row in table] == ["0", "1", "2"]
+    phases = {name.partition("/")[0] for name in table[0]} - {"Batch"}
+    assert phases == {f"Train-{step}" for step in range(10)} | {"Valid"}
+
+
+def test_weights_load_as_plain_tensors_in_the_papers_names(finished: dict[str, Path]):
+    policy = torch.load(finished["mime"] / "policy.th", weights_only=True)
+    assert list(policy)[:2] == ["sigma", "layer1.weight"]
+    dynamics = torch.load(finished["mime"] / "dynamics.th", weights_only=True)
+    assert list(dynamics)[:4] == ["layers.0.mu", "layers.0.rho", "layers.0.b_mu", "layers.0.b_rho"]
+
+
+def test_config_json_has_the_originals_keys(finished: dict[str, Path]):
+    config = json.loads((finished["mime"] / "config.json").read_text())
+    assert set(yaml.safe_load((FOLDER / SETTINGS_FILES["wide_ring"]).read_text())) <= set(config)
+    flags = {"use_vime", "adapt_eta", "add_noise", "e_maml", "use_inv_vime", "seed", "num_workers", "use_cuda",
+             "config", "output_folder", "device"}  # fmt: skip
+    assert flags | {"dyn-lr", "adapted-eta"} <= set(config)
+    assert config["fast-batch-size"] == 3
+    assert 0 < config["adapted-eta"] < 1
+
+
+def test_evaluating_again_repeats_the_test_at_the_end_of_training(finished: dict[str, Path]):
+    folder = finished["maml"]
+    before = (folder / "test_result.csv").read_bytes()
+    assert run("evaluate", "--run-dir", str(folder)).returncode == 0
+    assert (folder / "test_result.csv").read_bytes() == before
+
+
+def test_episodes_are_recorded_before_and_after_adaptation(finished: dict[str, Path]):
+    table = rows(finished["maml"] / "episodes.csv")
+    for setting in ("adapted", "unadapted"):
+        assert sum(row["setting"] == setting for row in table) == 16 * 3
+    assert {row["length"] for row in table} == {"100"}
+
+
+def test_a_film_of_the_moving_points_is_written(finished: dict[str, Path], tmp_path: Path):
+    film = tmp_path / "film.mp4"
+    done = run("evaluate", "--run-dir", str(finished["maml"]), "--setting", "train", "--video", str(film))
+    assert done.returncode == 0, done.stderr
+    assert film.stat().st_size > 10_000
+
+
+def test_a_finished_run_is_left_alone(finished: dict[str, Path]):
+    done = run(*train_words(finished["maml"], "maml"))
+    assert done.returncode == 0
+    assert "nothing to do" in done.stdout
+
+
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_run_continues_and_ends_equal(tmp_path: Path, kill: signal.Signals):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert run(*train_words(whole, "mime", 5)).returncode == 0
+    stopped = subprocess.Popen(command(train_words(broken, "mime", 5)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not saved_iterations(broken) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(stopped.pid, kill)
+    stopped.communicate(timeout=60)
+    assert not (broken / "manifest.json").exists(), "the run ended before it was killed"
+    resumed = run(*train_words(broken, "mime", 5))
+    assert resumed.returncode == 0, resumed.stderr
+    assert "continuing" in resumed.stdout
+    assert records(broken) == records(whole)
+    assert (broken / "train_result.csv").read_bytes() == (whole / "train_result.csv").read_bytes()
+    assert (broken / "test_result.csv").read_bytes() == (whole / "test_result.csv").read_bytes()
+    for name in ("policy.th", "dynamics.th"):
+        ours, theirs = (torch.load(folder / name, weights_only=True) for folder in (broken, whole))
+        assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
+
+
+def saved_iterations(directory: Path) -> bool:
+    return (directory / "checkpoint" / "latest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--fast-lr", "-0.05"], "--fast-lr must be positive, got -0.05"),
+        (["--fast-batch-size", "0"], "--fast-batch-size must be at least 1, got 0"),
+        (["--dyn-prior-sd", "0.5"], "--dyn-prior-sd"),
+        (["--eta-update", "never"], "--eta-update"),
+        (["--task", "wide_rings"], "did you mean wide_ring?"),
+        (["--method", "mamml"], "did you mean maml?"),
+    ],
+)
+def test_bad_input_gets_one_line_and_writes_nothing(tmp_path: Path, words: list[str], complaint: str):
+    done = run(*train_words(tmp_path / "run", "maml"), *words)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_evaluating_a_folder_that_is_no_run_gets_one_line(tmp_path: Path):
+    done = run("evaluate", "--run-dir", str(tmp_path))
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
+
+
+def test_the_originals_training_line_trains_mime(tmp_path: Path):
+    line = "--use-vime --adapt-eta --config configs/msc_project/2d-navigation-close-ring-sparse.yaml --num-workers 6"
+    words = translate([*line.split(), "--seed", "3", "--output-folder", str(tmp_path / "0")])
+    assert words[:7] == ["train", "--task", "close_ring", "--method", "mime", "--seed", "3"]
+    assert words[words.index("--run-dir") + 1] == str(tmp_path / "0")
+    assert words[words.index("--device") + 1] == "cpu"
+    assert "cuda" in translate([*line.split(), "--output-folder", "x", "--use-cuda"])
+
+
+def test_an_edited_settings_file_overrides_the_papers_values(tmp_path: Path):
+    settings = yaml.safe_load((FOLDER / SETTINGS_FILES["wide_ring"]).read_text())
+    edits = {"fast-lr": 0.1, "num-batches": 1, "pre-epochs": 1, "meta-batch-size": 2, "fast-batch-size": 3}
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(settings | edits | {"hidden-sizes": [8, 8]}))
+    done = run("--config", str(path), "--output-folder", str(tmp_path / "run"), "--seed", "1", "--use-vime", "--adapt-eta")
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert {name: config[name] for name in edits} == edits
+    assert config["hidden-sizes"] == [8, 8]
+    assert len(rows(tmp_path / "run" / "train_result.csv")) == 2
+    tested = run("--output-folder", str(tmp_path / "run"), "--num-batches", "1", "--num-steps", "1", "--seed", "2")
+    assert tested.returncode == 0, tested.stderr
+    assert {name.partition("/")[0] for name in rows(tmp_path / "run" / "test_result.csv")[0]} == {"Batch", "Train-0", "Valid"}
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("--config {yaml} --output-folder x --add-noise", "--add-noise asks for MAML\\+noise"),
+        ("--config {yaml} --output-folder x --e-maml", "--e-maml asks for E-MAML"),
+        ("--config {yaml} --output-folder x --use-vime", "--adapt-eta must be given too"),
+        ("--config {yaml} --output-folder x --adapt-eta", "--use-vime must be given too"),
+        ("--config {yaml}", "--output-folder"),
+        ("--config nowhere.yaml --output-folder x", "nowhere.yaml does not exist"),
+        ("--config {yaml} --output-folder x --num-workers 0", "must be a whole number of at least 1, got 0"),
+        ("--config {yaml} --output-folder x --fast", "--fast"),
+        ("--num-steps 3", "--output-folder"),
+    ],
+)
+def test_original_flags_that_cannot_be_honoured_get_one_line(line: str, complaint: str):
+    yaml_file = str(FOLDER / SETTINGS_FILES["wide_ring"])
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        translate(line.format(yaml=yaml_file).split())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"env-name": "DogNavigation2D-v0"}, {"env-kwargs": {"low": 4.0, "high": 9.0}}])
+def test_settings_for_another_environment_get_one_line(tmp_path: Path, change: dict[str, object]):
+    settings = yaml.safe_load((FOLDER / SETTINGS_FILES["wide_ring"]).read_text())
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(settings | change))
+    with pytest.raises(ConfigError, match="env-"):
+        translate(["--config", str(path), "--output-folder", "x"])
+
+
+def test_describe_counts_parameters():
+    done = run("describe", "--json")
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)["parameter_counts"]["wide_ring"]
+    assert counts == {"maml": {"policy": 4484}, "mime": {"policy": 4484, "dynamics": 452}}

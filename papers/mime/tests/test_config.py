@@ -1,0 +1,126 @@
+"""Configs: the paper's values, the fidelities, and what bad values say."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from mime.config import FOLDER, SETTINGS_FILES, MamlConfig, MimeConfig, config_from, configure, read_settings
+from mirl.config import ConfigError, as_dictionary, from_dictionary
+
+PAPER_STEPS = {"wide_ring": 4_120_000, "hard_exploration": 4_120_000, "close_ring": 12_360_000}
+
+
+@pytest.mark.parametrize("task", SETTINGS_FILES)
+@pytest.mark.parametrize("method", ["maml", "mime"])
+def test_every_method_trains_for_103_iterations(task: str, method: str):
+    assert configure(task, method, "faithful").total_env_steps == PAPER_STEPS[task]
+
+
+@pytest.mark.parametrize("task", SETTINGS_FILES)
+def test_mime_has_the_papers_values(task: str):
+    config = configure(task, "mime", "faithful")
+    assert isinstance(config, MimeConfig)
+    assert (config.gamma, config.gae_lambda, config.fast_batch_size, config.fast_lr) == (1.0, 1.0, 20, 0.05)
+    assert (config.meta_batch_size, config.hidden_sizes, config.max_kl, config.cg_iters) == (10, (64, 64), 0.01, 10)
+    assert (config.cg_damping, config.ls_max_steps, config.ls_backtrack_ratio) == (1e-5, 15, 0.8)
+    assert (config.dyn_lr, config.dyn_fast_lr, config.dyn_prior_sd, config.dyn_hidden) == (1e-4, 1e-4, 0.01, (32,))
+    assert (config.eta, config.eta_lr, config.pre_epochs, config.first_order) == (0.1, 1000.0, 3, False)
+    assert (config.evaluation_batches, config.evaluation_steps, config.evaluation_seed) == (3, 10, 1)
+
+
+def test_a_maml_run_has_no_field_of_the_dynamics_model():
+    names = {field.name for field in fields(configure("wide_ring", "maml", "faithful"))}
+    assert not {name for name in names if name.startswith(("dyn", "eta", "pre"))}
+
+
+def test_fixed_mends_every_fault_that_has_a_switch():
+    faithful, fixed = (configure("wide_ring", "mime", fidelity) for fidelity in ("faithful", "fixed"))
+    assert isinstance(faithful, MimeConfig)
+    assert isinstance(fixed, MimeConfig)
+    switches = ("dynamics_gradients", "dynamics_batch", "eta_update")
+    assert [getattr(faithful, name) for name in switches] == ["accumulated", "chunks", "before_policy"]
+    assert [getattr(fixed, name) for name in switches] == ["fresh", "whole", "after_policy"]
+    assert configure("wide_ring", "maml", "faithful") == configure("wide_ring", "maml", "fixed")
+
+
+@pytest.mark.parametrize(("fidelity", "expected"), [("faithful", 0.2), ("fixed", 0.3)])
+def test_etas_value_comes_from_the_misnamed_key_unless_fixed(fidelity: str, expected: float):
+    settings = read_settings(FOLDER / SETTINGS_FILES["wide_ring"]) | {"adaptable-eta": 0.2, "eta": 0.3}
+    config = config_from(settings, "mime", fidelity)
+    assert isinstance(config, MimeConfig)
+    assert config.eta == expected
+
+
+def test_a_missing_inner_step_size_of_the_dynamics_is_its_outer_one():
+    settings = read_settings(FOLDER / SETTINGS_FILES["wide_ring"])
+    assert config_from(settings | {"dyn-fast-lr": 3e-4}, "mime", "faithful").dyn_lr == 3e-4  # type: ignore[attr-defined]
+    assert config_from(settings | {"dyn-lr": 5e-4}, "mime", "faithful").dyn_lr == 5e-4  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("method", ["maml", "mime"])
+def test_a_config_survives_its_dictionary(method: str):
+    config = configure("close_ring", method, "fixed")
+    assert from_dictionary(configure("close_ring", method, "faithful"), as_dictionary(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"fast_lr": -0.05}, "--fast-lr must be positive, got -0.05"),
+        ({"fast_lr": float("nan")}, "--fast-lr must be positive, got nan"),
+        ({"fast_batch_size": -3}, "--fast-batch-size must be at least 1, got -3"),
+        ({"gamma": 1.5}, r"--gamma must be in \(0, 1\], got 1.5"),
+        ({"hidden_sizes": ()}, r"--hidden-sizes must be one or more positive layer sizes, got \[\]"),
+        ({"eta": 1.0}, r"--eta must be in \(0, 1\), got 1.0"),
+        ({"first_order": True}, "--first-order must be off with mime"),
+        ({"fast_batch_size": 1, "horizon": 1}, "unexpected keyword"),
+    ],
+)
+def test_bad_values_name_the_flag_and_what_is_allowed(changes: dict[str, object], complaint: str):
+    with pytest.raises((ConfigError, TypeError), match=complaint):
+        MimeConfig(total_env_steps=1, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"gama": 1.0}, "did you mean gamma"),
+        ({"normalize-spaces": True}, "normalize-spaces in .* must be False, got True"),
+        ({"nonlinearity": "relu"}, "nonlinearity in .* must be tanh, got relu"),
+        ({"fast-lr": "quick"}, "fast-lr must be a number, got quick"),
+        ({"fast-batch-size": 2.5}, "fast-batch-size must be a whole number, got 2.5"),
+        ({"hidden-sizes": 64}, "hidden-sizes must be a list of whole numbers, got 64"),
+        ({"first-order": "maybe"}, "first-order must be true or false, got maybe"),
+    ],
+)
+def test_bad_settings_files_get_one_line(tmp_path: Path, change: dict[str, object], complaint: str):
+    path = tmp_path / "mine.yaml"
+    settings = yaml.safe_load((FOLDER / SETTINGS_FILES["wide_ring"]).read_text())
+    path.write_text(yaml.safe_dump(settings | change))
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        config_from(read_settings(path), "mime", "faithful")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "!!python/object/apply:os.system [ls]\n", ""])
+def test_files_that_are_no_settings_get_one_line(tmp_path: Path, text: str):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_settings(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers_all_the_same():
+    settings = read_settings(FOLDER / SETTINGS_FILES["wide_ring"])
+    assert config_from(settings | {"cg-damping": "1e-4"}, "maml", "faithful").cg_damping == 1e-4
+
+
+def test_every_field_says_what_it_is():
+    from mirl.config import field_docstrings
+
+    for kind in (MamlConfig, MimeConfig):
+        assert set(field_docstrings(kind)) == {field.name for field in fields(kind)}

@@ -1,0 +1,60 @@
+"""What the documents promise is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from mirl.suite import experiments as registry
+from mirl.suite import listing
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("papers/*/README.md"), ROOT / ".ci/run"]
+
+
+def make(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *words], cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def targets() -> set[str]:
+    """What `make help` lists."""
+    return set(re.findall(r"^  ([a-z]+) ", make("help").stdout, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_make_target_that_a_document_names_exists(document: Path):
+    named = set(re.findall(r"(?:`|^\s*)make ([a-z]+)", document.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert named <= targets()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_local_link_of_a_document_leads_somewhere(document: Path):
+    links = re.findall(r"\]\(([^)#:]+)\)|<img src=\"([^\"]+)\"", document.read_text(encoding="utf-8"))
+    assert not [link for pair in links for link in pair if link and not (document.parent / link).exists()]
+
+
+def test_the_readmes_table_of_experiments_is_the_one_that_mirl_list_prints():
+    experiments = registry.load(ROOT / "reproduce.yaml")
+    listed = list(listing.entries(ROOT, experiments, list(experiments.papers), "published"))
+    assert listing.markdown(listed) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("reproduce", "PAPER=mine", "BUDGET=tiny"), "no paper 'mine'; did you mean mime?"),
+        (("reproduce", "PAPER=mime", "TASK=wide"), "no task 'wide' in paper mime"),
+        (("reproduce", "PAPER=mime", "METHOD=moml"), "no method 'moml' for mime/wide_ring; did you mean maml?"),
+        (("reproduce", "PAPER=mime", "BUDGET=small"), "no budget 'small'"),
+        (("reproduce", "PAPER=mime", "SEEDS=one"), "--seeds must be whole numbers"),
+        (("setup", "PAPER=mime", "DEVICE=tpu"), "no device 'tpu'"),
+    ],
+)
+def test_a_wrong_word_to_make_is_one_clear_line_and_exit_code_2(words: tuple[str, ...], message: str):
+    done = make(*words)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert done.returncode == 2
+    assert len(said) == 1
+    assert message in said[0]

@@ -1,0 +1,68 @@
+"""The three rules that keep it a house (CONTRIBUTING.md), read off the sources."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAPERS = sorted(path.parent.name for path in ROOT.glob("papers/*/pyproject.toml"))
+LIGHT_HALF = sorted((ROOT / "common/src/mirl").glob("*.py"))
+LIGHT_LIBRARIES = {"numpy", "tensorboardX", "tyro", "wandb"}
+FRAMEWORKS = {"torch", "tensorflow", "jax", "gym", "gymnasium", *PAPERS}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def standard_or_own(module: str) -> bool:
+    import sys
+
+    return module.split(".")[0] in sys.stdlib_module_names | {"mirl"}
+
+
+@pytest.mark.parametrize("path", LIGHT_HALF, ids=lambda path: path.stem)
+def test_the_light_half_needs_three_libraries_and_nothing_of_the_suite(path: Path):
+    modules = set(imports(path))
+    assert {module.split(".")[0] for module in modules if not standard_or_own(module)} <= LIGHT_LIBRARIES
+    assert not [module for module in modules if module.startswith(("mirl.suite", "mirl.verdict"))]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "common/src").rglob("*.py")), ids=lambda path: path.stem)
+def test_common_imports_no_paper_and_no_framework(path: Path):
+    assert not {module.split(".")[0] for module in imports(path)} & FRAMEWORKS
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_paper_imports_no_other_paper_and_only_the_light_half(paper: str):
+    others = set(PAPERS) - {paper}
+    for path in (ROOT / "papers" / paper / "src").rglob("*.py"):
+        modules = set(imports(path))
+        assert not {module.split(".")[0] for module in modules} & others, path
+        assert not [module for module in modules if module.startswith(("mirl.suite", "mirl.verdict"))], path
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name]
+
+
+def test_no_tracked_file_is_large():
+    assert not [path for path in tracked_files() if path.exists() and path.stat().st_size > 2**20]
+
+
+def test_no_tracked_file_names_a_home_folder():
+    home = re.compile(r"/(?:home|Users)/(?!\w*somebody)\w+/|/ro" + r"ot/")
+    texts = [path for path in tracked_files() if path.exists() and path.suffix not in {".png", ".gz", ".lock"}]
+    assert not [path for path in texts if home.search(path.read_text(encoding="utf-8"))]
