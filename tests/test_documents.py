@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from mirl.suite import experiments as registry
 from mirl.suite import listing
 

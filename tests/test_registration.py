@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from mirl.suite import experiments as registry
 from mirl.suite import runner
 from mirl.verdict import regression

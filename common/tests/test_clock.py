@@ -71,14 +71,24 @@ def test_speed_counts_this_attempt_alone() -> None:
 
 
 def test_progress_is_described_with_speed_and_time_left() -> None:
-    assert describe_progress(480_000, 4_120_000, 40_000) == "480,000 / 4,120,000 env steps  11.7 %  40,000/s  eta 1 min 31 s"
+    assert (
+        describe_progress(480_000, 4_120_000, 40_000)
+        == "480,000 / 4,120,000 env steps  11.7 %  40,000/s  eta 1 min 31 s"
+    )
     assert describe_progress(0, 100, 0.0) == "0 / 100 env steps  0.0 %  0/s"
     assert describe_progress(120, 100, 10.0) == "120 / 100 env steps  100.0 %  10/s"
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0 s"), (45, "45 s"), (59.6, "1 min 00 s"), (91, "1 min 31 s"), (11_100, "3 h 05 min"), (187_200, "2 d 4 h")],
+    [
+        (0.4, "0 s"),
+        (45, "45 s"),
+        (59.6, "1 min 00 s"),
+        (91, "1 min 31 s"),
+        (11_100, "3 h 05 min"),
+        (187_200, "2 d 4 h"),
+    ],
 )
 def test_durations_have_two_units_at_most(seconds: float, words: str) -> None:
     assert describe_duration(seconds) == words

@@ -40,8 +40,8 @@ class Config(Base):
 
 
 def test_fields_are_read_by_their_type() -> None:
-    words = "--fast-lr 1e-3 --batches 5 --hidden-sizes 32 16 8 --optimiser sgd --adaptive --warm-up 7 --name=-y".split()
-    assert parse(Config(), words, "toy") == Config(0.001, 5, (32, 16, 8), "sgd", True, 7, "-y")
+    line = "--fast-lr 1e-3 --batches 5 --hidden-sizes 32 16 8 --optimiser sgd --adaptive --warm-up 7 --name=-y"
+    assert parse(Config(), line.split(), "toy") == Config(0.001, 5, (32, 16, 8), "sgd", True, 7, "-y")
     assert parse(replace(Config(), adaptive=True), ["--no-adaptive"], "toy") == Config()
 
 

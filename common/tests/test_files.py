@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
-from toy.driver import full_disk
 
 from mirl import files
+from toy.driver import full_disk
 
 
 def test_an_atomic_write_leaves_the_new_file_and_nothing_else(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_json_survives_and_bad_json_names_its_file(tmp_path: Path) -> None:
     assert files.read_json(path) == {"a": [1, None, "ü"]} == json.loads(path.read_text())
     for damaged in (b'{"a": [1', b"", b"\xff\xfe"):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="a.json is not valid JSON"):
+        with pytest.raises(ValueError, match=r"a\.json is not valid JSON"):
             files.read_json(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from mirl.measure import calibrate, measure, peak_memory_mib
 
@@ -12,12 +13,17 @@ def test_the_first_call_is_not_counted() -> None:
     assert measure(lambda: time.sleep(next(pauses, 0.001)), least_s=0.02) < 0.1
 
 
+def pause(calls: list[int]) -> None:
+    calls.append(1)
+    time.sleep(0.005)
+
+
 def test_calls_go_on_until_time_and_number_are_spent() -> None:
     calls: list[int] = []
     measure(lambda: calls.append(1), least_s=0.0, least_calls=7)
     assert len(calls) == 8
     calls.clear()
-    measure(lambda: (calls.append(1), time.sleep(0.005)), least_s=0.05, least_calls=1)
+    measure(partial(pause, calls), least_s=0.05, least_calls=1)
     assert len(calls) > 5
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
-from toy.driver import full_disk
 
 from mirl.recorder import NonFiniteLoss, Recorder
 from mirl.sinks import TensorBoard
+from toy.driver import full_disk
 
 
 def lines(path: Path) -> list[str]:
@@ -125,8 +125,7 @@ def test_without_a_checkpoint_the_tables_start_over(tmp_path: Path) -> None:
 def test_a_full_disk_names_the_table_and_closing_raises_nothing_more(tmp_path: Path) -> None:
     recorder = opened(tmp_path)
     with full_disk(100), pytest.raises(OSError, match="File too large") as error:
-        for env_step in range(100):
-            recorder.log(env_step, 0.0, {"train/return": 1.0})
+        recorder.log(20, 0.0, {f"train/return_{number}": 1.0 for number in range(10)})
     assert error.value.filename == str(tmp_path / "metrics.csv")
     recorder.close()
     assert (tmp_path / "metrics.csv").stat().st_size == 100

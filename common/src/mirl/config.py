@@ -48,7 +48,7 @@ def parse(default: Config, arguments: Sequence[str], program: str, others: Itera
 
 def explain(complaint: str, default: object, arguments: Sequence[str]) -> str:
     """tyro's boxed complaint in one line: the option, what it takes and what it was given."""
-    named = re.search(r"--[\w-]+", complaint)
+    named = re.search(r"--[a-z][\w-]*", complaint)
     field = named[0].removeprefix("--").replace("-", "_") if named else ""
     hint = get_type_hints(type(default)).get(field)
     if hint is None:

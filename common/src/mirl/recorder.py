@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat, SupportsInt
 
 from mirl.files import naming
 from mirl.sinks import Sink
@@ -73,7 +73,7 @@ class Recorder:
         for table in self.tables:
             table.open(lengths[table.path.name] if lengths else None)
 
-    def log(self, env_step: int, wall_s: float, metrics: Mapping[str, float]) -> None:
+    def log(self, env_step: int, wall_s: float, metrics: Mapping[str, SupportsFloat]) -> None:
         """Append metrics. Raises NonFiniteLoss after writing the row, and ValueError for a name outside the groups."""
         values = {name: float(value) for name, value in metrics.items()}
         for name in values:
@@ -91,11 +91,11 @@ class Recorder:
         self,
         env_step: int,
         setting: str,
-        returns: Sequence[float],
-        lengths: Sequence[int],
-        successes: Sequence[float],
+        returns: Iterable[SupportsFloat],
+        lengths: Iterable[SupportsInt],
+        successes: Iterable[SupportsFloat],
     ) -> None:
-        """Append evaluation episodes: three sequences of equal length, one entry an episode."""
+        """Append evaluation episodes: lists or arrays of equal length, one entry an episode."""
         if any(sign in setting for sign in TEARS_A_ROW):
             raise ValueError(f"setting {setting!r} must not contain commas, quotes or line breaks")
         rows = zip(returns, lengths, successes, strict=True)

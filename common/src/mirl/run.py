@@ -7,12 +7,12 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, SupportsFloat, SupportsInt
 
 from mirl import config as configs
 from mirl.checkpoint import State, TrainState, read_latest, write_checkpoint
@@ -121,13 +121,13 @@ class Run:
         self.began = time.monotonic()
         return state
 
-    def log(self, env_step: int, metrics: Mapping[str, float]) -> None:
+    def log(self, env_step: int, metrics: Mapping[str, SupportsFloat]) -> None:
         """Record metrics named train/…, eval/…, loss/… or time/…; raises NonFiniteLoss for a NaN or infinite loss."""
         self.env_step = env_step
         self.opened.log(env_step, self.wall_s, metrics)
         telling = next((name for name in metrics if name.startswith(("eval/", "train/"))), None)
         if telling:
-            self.record["last_metric"] = f"{telling} {metrics[telling]:.4g}"
+            self.record["last_metric"] = f"{telling} {float(metrics[telling]):.4g}"
         self.progress(env_step, self.record.get("last_metric", ""))
         if time.monotonic() - self.record_written_at > RECORD_PERIOD_S:
             self.write_record("running")
@@ -136,11 +136,11 @@ class Run:
         self,
         env_step: int,
         setting: str,
-        returns: Sequence[float],
-        lengths: Sequence[int],
-        successes: Sequence[float],
+        returns: Iterable[SupportsFloat],
+        lengths: Iterable[SupportsInt],
+        successes: Iterable[SupportsFloat],
     ) -> None:
-        """Record evaluation episodes: sequences of equal length, one entry an episode."""
+        """Record evaluation episodes: lists or arrays of equal length, one entry an episode."""
         self.opened.log_episodes(env_step, setting, returns, lengths, successes)
 
     def log_image(self, env_step: int, name: str, image: np.ndarray) -> None:

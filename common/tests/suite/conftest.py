@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from mirl.suite import venvs
 
 TESTS = Path(__file__).parents[1]
@@ -41,7 +42,12 @@ papers:
           random_walk: {env_steps_per_s: 100, memory_mib: 100}
           drift: {env_steps_per_s: 50, fixed_s: 2, memory_mib: 200}
     claims:
-      - {id: drift-wins, statement: drift beats a random walk, source: nowhere, tasks: [line], better: drift, worse: random_walk}
+      - id: choosy
+        statement: choosing steps beats drifting
+        source: nowhere
+        tasks: [line]
+        better: random_walk
+        worse: drift
 """
 
 

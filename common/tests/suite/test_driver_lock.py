@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from mirl.config import ConfigError
 from mirl.suite.driver_lock import SILENT_S, driver_lock
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from mirl.config import ConfigError
 from mirl.suite import experiments as registry
 from mirl.suite.experiments import RunSpec
@@ -63,7 +64,7 @@ def test_a_wrong_name_is_one_line_with_the_nearest_right_one(experiments, argume
         ("margin: 1.0", "margin: -1.0", "papers.toy.tasks.line.margin: .*greater than 0, got -1.0"),
         ("margin: 1.0", "marjin: 1.0", "papers.toy.tasks.line.margin: Field required"),
         ("fidelity: faithful", "fidelity: loose", "fidelity loose is not among faithful"),
-        ("better: drift", "better: drfit", "claim drift-wins: no method drfit on task line"),
+        ("worse: drift", "worse: drfit", "claim choosy: no method drfit on task line"),
         ("tiny: {env_steps: 200, seeds: [0, 1]}", "", "budget tiny is missing"),
         ("version: 1", "version: [", "is not valid YAML"),
     ],

@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
 from mirl.suite import experiments as registry
 from mirl.suite import plan
-from rich.console import Console
 
 
 @pytest.fixture

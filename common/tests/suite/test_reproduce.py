@@ -62,7 +62,11 @@ def begun(root: Path) -> subprocess.Popen[str]:
 def test_one_command_runs_everything_and_the_next_finds_nothing_to_do(mirl, root: Path):
     done = mirl(*TINY)
     assert done.returncode == 0, done.stderr
-    assert all((directory / "manifest.json").exists() for method in ("random_walk", "drift") for directory in runs(root, method))
+    assert all(
+        (directory / "manifest.json").exists()
+        for method in ("random_walk", "drift")
+        for directory in runs(root, method)
+    )
     again = mirl(*TINY)
     assert again.returncode == 0
     assert "nothing to do: 4 of 4 runs are finished" in again.stdout

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -172,9 +173,13 @@ def test_the_judged_value_is_the_last_or_a_mean_of_the_last(tmp_path: Path) -> N
     assert metric_value(metrics, Metric(name="eval/other", unit="points")) is None
 
 
-def test_an_earlier_value_does_not_stand_in_for_one_that_is_not_a_number(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("window", "points"), [("last", 1), ("mean_of_last", 3)])
+def test_no_other_value_stands_in_for_one_that_is_not_a_number(
+    tmp_path: Path, window: Literal["last", "mean_of_last"], points: int
+) -> None:
     (tmp_path / "metrics.csv").write_text(METRICS + "30,2.0,eval/return,nan\n")
-    value = metric_value(read_metrics(tmp_path), Metric(name="eval/return", unit="points"))
+    metric = Metric(name="eval/return", unit="points", window=window, points=points)
+    value = metric_value(read_metrics(tmp_path), metric)
     assert value is not None
     assert math.isnan(value)
 

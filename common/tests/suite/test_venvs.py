@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from mirl.suite import venvs
 
 
@@ -52,5 +53,5 @@ def test_without_a_right_to_install_the_one_command_is_printed(
 def test_a_package_that_does_not_exist_is_one_line_that_names_it(project: Path, monkeypatch: pytest.MonkeyPatch):
     failed = venvs.subprocess.CompletedProcess([], 1, stdout="", stderr="WARNING: x\nERROR: no such package nope\n")
     monkeypatch.setattr(venvs.subprocess, "run", lambda *arguments, **options: failed)
-    with pytest.raises(venvs.SetupError, match="failed: ERROR: no such package nope$"):
+    with pytest.raises(venvs.SetupError, match=r"failed: ERROR: no such package nope$"):
         venvs.pip(Path("python"), "nope")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from mirl.config import ConfigError
 from mirl.measure import measure, peak_memory_mib
 from mirl.paper import Paper, main
-
 from toy.config import CONFIGS, DIMENSIONS, configure
 from toy.train import TrainState, evaluate, train, update
 

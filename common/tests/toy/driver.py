@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-
 from toy.config import DriftConfig
 from toy.train import TrainState
 
@@ -27,8 +26,12 @@ ENVIRONMENT = {
 TRAIN = ("train", "--task", "line", "--method", "drift", "--seed", "0")
 SLOWLY = ("--seconds-per-step", "0.0005", "--save-every", "100")
 
+Done = subprocess.CompletedProcess[str]
 
-def toy(*words: object, environment: Mapping[str, str] | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+
+def toy(
+    *words: object, environment: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """`python -m toy` with these words, to its end."""
     command = [sys.executable, "-m", "toy", *map(str, words)]
     return subprocess.run(
@@ -37,7 +40,7 @@ def toy(*words: object, environment: Mapping[str, str] | None = None, **options:
     )  # fmt: skip
 
 
-def train(directory: Path, *words: object, **options: Any) -> subprocess.CompletedProcess[str]:
+def train(directory: Path, *words: object, **options: Any) -> Done:
     """Train into `directory`, without TensorBoard, to the end."""
     return toy(*TRAIN, "--run-dir", directory, "--no-tensorboard", "--save-every", "200", *words, **options)
 
@@ -89,7 +92,7 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def complaint(process: subprocess.CompletedProcess[str]) -> str:
+def complaint(process: Done) -> str:
     """What the paper complained of: one line, after whatever progress it told."""
     lines = [line for line in process.stderr.splitlines() if " env steps  " not in line]
     assert len(lines) == 1, process.stderr

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from mirl.checkpoint import load_checkpoint
 from mirl.paper import EvaluateOptions
 from mirl.run import Header, Run
-
 from toy.config import DriftConfig, WalkConfig
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
@@ -61,9 +61,10 @@ def update(state: TrainState, config: WalkConfig) -> float:
     time.sleep(config.seconds_per_step * config.steps_per_update)
     for step in state.generator.normal(scale=config.step_size, size=(config.steps_per_update, config.dimensions)):
         state.env_step += 1
-        drawn = isinstance(config, DriftConfig) and (config.form == "straight" or state.env_step % 2)
-        there = state.position * (1 - config.drift) + step if drawn else state.position + step
-        if drawn or np.linalg.norm(there) < np.linalg.norm(state.position):
+        there = state.position + step
+        if isinstance(config, DriftConfig) and (config.form == "straight" or state.env_step % 2):
+            state.position = there - config.drift * state.position
+        elif np.linalg.norm(there) < np.linalg.norm(state.position):
             state.position = there
     if config.crash_at and state.env_step >= config.crash_at:
         raise RuntimeError("the walker fell\ninto a ditch")
@@ -75,7 +76,8 @@ def update(state: TrainState, config: WalkConfig) -> float:
 def episode_returns(position: Vector, episodes: int) -> Vector:
     """(episodes,) returns: minus the distance to goals that scatter about the origin."""
     goals = np.random.default_rng(0).normal(size=(episodes, position.size))
-    return -np.linalg.norm(position - goals, axis=1)
+    distances: Vector = np.linalg.norm(position - goals, axis=1)
+    return -distances
 
 
 def evaluate(directory: Path, header: Header, config: WalkConfig, options: EvaluateOptions) -> Mapping[str, float]:

@@ -101,6 +101,7 @@ def test_an_update_keeps_the_rows_of_others(tmp_path: Path) -> None:
     for method in ("ours", "theirs"):
         write_tiny(tmp_path, [1.0, 2.0, 3.0, 4.0, 5.0], method)
         update(tmp_path, "toy", measure(tmp_path, EXPERIMENTS, specs(method)), LOCK, f"record {method}")
+    assert {one.method for one in regression.read_bands(tmp_path, "toy")} == {"ours", "theirs"}
     update(tmp_path, "toy", measure(tmp_path, EXPERIMENTS, specs()), "b" * 64, "again")
     bands = regression.read_bands(tmp_path, "toy")
     assert [(one.method, one.metric, one.why, one.lock_sha256[0]) for one in bands] == [

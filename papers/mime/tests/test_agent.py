@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from mime.agent import MamlAgent, MimeAgent, make_agent
 from mime.config import configure
 from mime.envs import batch_of, make
-from mime.evaluate import SETTINGS, run_tests, metrics_of
+from mime.evaluate import SETTINGS, metrics_of, run_tests
 from mime.objectives import mixed_rewards
 from mime.streams import Streams, generator
 from mime.surrogate import MetaBatch

@@ -15,11 +15,14 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+
+from mime.__main__ import PAPER
 from mime.config import FOLDER, SETTINGS_FILES
 from mime.original import translate
 from mirl.config import ConfigError
+from mirl.paper import main
 
-SMALL = "--fast-batch-size 3 --meta-batch-size 2 --evaluation-batches 1 --evaluation-steps 2".split()
+SMALL = ["--fast-batch-size", "3", "--meta-batch-size", "2", "--evaluation-batches", "1", "--evaluation-steps", "2"]
 FAST_MIME = ["--dyn-first-updates", "3", "--pre-epochs", "1"]
 ENV_STEPS_PER_ITERATION = 2 * 3 * 100 * 2
 COLUMNS = {"TotalEnvSteps", "Iteration", "Train-0/Returns", "Train-0/Success", "Valid/Returns", "Valid/Success"}
@@ -84,11 +87,13 @@ def test_train_result_has_exactly_the_originals_columns(finished: dict[str, Path
     assert [int(row["TotalEnvSteps"]) for row in table] == [ENV_STEPS_PER_ITERATION, 2 * ENV_STEPS_PER_ITERATION]
 
 
-def test_test_result_has_a_row_per_batch_and_a_column_per_step(finished: dict[str, Path]):
+def test_test_result_has_a_row_per_batch_and_a_column_per_step(
+    finished: dict[str, Path], capsys: pytest.CaptureFixture[str]
+):
     folder = finished["mime"]
-    done = run("evaluate", "--run-dir", str(folder), "--evaluation-batches", "3", "--evaluation-steps", "10")
-    assert done.returncode == 0, done.stderr
-    assert "eval/return_step_10" in done.stdout
+    words = ["--evaluation-batches", "3", "--evaluation-steps", "10", "--fast-batch-size", "1"]
+    assert main(PAPER, ["evaluate", "--run-dir", str(folder), *words]) == 0
+    assert "eval/return_step_10" in capsys.readouterr().out
     table = rows(folder / "test_result.csv")
     assert [row["Batch"] for row in table] == ["0", "1", "2"]
     phases = {name.partition("/")[0] for name in table[0]} - {"Batch"}
@@ -115,7 +120,7 @@ def test_config_json_has_the_originals_keys(finished: dict[str, Path]):
 def test_evaluating_again_repeats_the_test_at_the_end_of_training(finished: dict[str, Path]):
     folder = finished["maml"]
     before = (folder / "test_result.csv").read_bytes()
-    assert run("evaluate", "--run-dir", str(folder)).returncode == 0
+    assert main(PAPER, ["evaluate", "--run-dir", str(folder)]) == 0
     assert (folder / "test_result.csv").read_bytes() == before
 
 
@@ -128,22 +133,23 @@ def test_episodes_are_recorded_before_and_after_adaptation(finished: dict[str, P
 
 def test_a_film_of_the_moving_points_is_written(finished: dict[str, Path], tmp_path: Path):
     film = tmp_path / "film.mp4"
-    done = run("evaluate", "--run-dir", str(finished["maml"]), "--setting", "train", "--video", str(film))
-    assert done.returncode == 0, done.stderr
+    words = ["--setting", "train", "--video", str(film)]
+    assert main(PAPER, ["evaluate", "--run-dir", str(finished["maml"]), *words]) == 0
     assert film.stat().st_size > 10_000
 
 
-def test_a_finished_run_is_left_alone(finished: dict[str, Path]):
-    done = run(*train_words(finished["maml"], "maml"))
-    assert done.returncode == 0
-    assert "nothing to do" in done.stdout
+def test_a_finished_run_is_left_alone(finished: dict[str, Path], capsys: pytest.CaptureFixture[str]):
+    assert main(PAPER, train_words(finished["maml"], "maml")) == 0
+    assert "nothing to do" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_continues_and_ends_equal(tmp_path: Path, kill: signal.Signals):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert run(*train_words(whole, "mime", 5)).returncode == 0
-    stopped = subprocess.Popen(command(train_words(broken, "mime", 5)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    stopped = subprocess.Popen(
+        command(train_words(broken, "mime", 5)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     deadline = time.monotonic() + 60
     while not saved_iterations(broken) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -176,17 +182,24 @@ def saved_iterations(directory: Path) -> bool:
         (["--method", "mamml"], "did you mean maml?"),
     ],
 )
-def test_bad_input_gets_one_line_and_writes_nothing(tmp_path: Path, words: list[str], complaint: str):
-    done = run(*train_words(tmp_path / "run", "maml"), *words)
-    assert done.returncode == 2
-    assert complaint in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_bad_input_gets_one_line_and_writes_nothing(
+    tmp_path: Path, words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(PAPER, [*train_words(tmp_path / "run", "maml"), *words]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert len(said.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
 
 
-def test_evaluating_a_folder_that_is_no_run_gets_one_line(tmp_path: Path):
-    done = run("evaluate", "--run-dir", str(tmp_path))
-    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
+def test_bad_input_ends_the_process_with_code_2(tmp_path: Path):
+    done = run(*train_words(tmp_path / "run", "maml"), "--max-kl", "0")
+    assert (done.returncode, done.stderr) == (2, "mime: --max-kl must be positive, got 0.0\n")
+
+
+def test_evaluating_a_folder_that_is_no_run_gets_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(PAPER, ["evaluate", "--run-dir", str(tmp_path)]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
 def test_the_originals_training_line_trains_mime(tmp_path: Path):
@@ -203,15 +216,21 @@ def test_an_edited_settings_file_overrides_the_papers_values(tmp_path: Path):
     edits = {"fast-lr": 0.1, "num-batches": 1, "pre-epochs": 1, "meta-batch-size": 2, "fast-batch-size": 3}
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(settings | edits | {"hidden-sizes": [8, 8]}))
-    done = run("--config", str(path), "--output-folder", str(tmp_path / "run"), "--seed", "1", "--use-vime", "--adapt-eta")
+    done = run(
+        "--config", str(path), "--output-folder", str(tmp_path / "run"), "--seed", "1", "--use-vime", "--adapt-eta"
+    )
     assert done.returncode == 0, done.stderr
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert {name: config[name] for name in edits} == edits
     assert config["hidden-sizes"] == [8, 8]
     assert len(rows(tmp_path / "run" / "train_result.csv")) == 2
-    tested = run("--output-folder", str(tmp_path / "run"), "--num-batches", "1", "--num-steps", "1", "--seed", "2")
-    assert tested.returncode == 0, tested.stderr
-    assert {name.partition("/")[0] for name in rows(tmp_path / "run" / "test_result.csv")[0]} == {"Batch", "Train-0", "Valid"}
+    test_line = ["--output-folder", str(tmp_path / "run"), "--num-batches", "1", "--num-steps", "1", "--seed", "2"]
+    assert main(PAPER, test_line) == 0
+    assert {name.partition("/")[0] for name in rows(tmp_path / "run" / "test_result.csv")[0]} == {
+        "Batch",
+        "Train-0",
+        "Valid",
+    }
 
 
 @pytest.mark.parametrize(
@@ -244,8 +263,7 @@ def test_settings_for_another_environment_get_one_line(tmp_path: Path, change: d
         translate(["--config", str(path), "--output-folder", "x"])
 
 
-def test_describe_counts_parameters():
-    done = run("describe", "--json")
-    assert done.returncode == 0, done.stderr
-    counts = json.loads(done.stdout)["parameter_counts"]["wide_ring"]
+def test_describe_counts_parameters(capsys: pytest.CaptureFixture[str]):
+    assert main(PAPER, ["describe", "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)["parameter_counts"]["wide_ring"]
     assert counts == {"maml": {"policy": 4484}, "mime": {"policy": 4484, "dynamics": 452}}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from mime.config import FOLDER, SETTINGS_FILES, MamlConfig, MimeConfig, config_from, configure, read_settings
 from mirl.config import ConfigError, as_dictionary, from_dictionary
 

@@ -8,6 +8,8 @@ import plain
 import pytest
 import torch
 import toys
+from torch import Tensor
+
 from mime.agent import MimeAgent
 from mime.config import configure
 from mime.dynamics import (
@@ -24,7 +26,6 @@ from mime.exploration import adam_steps_, intrinsic_rewards, log_likelihood_grad
 from mime.networks import dynamics_layout, initial_dynamics, softplus
 from mime.objectives import normal_kl
 from mime.streams import Streams, generator
-from torch import Tensor
 
 CARD_REWARDS = torch.tensor(
     [
@@ -65,13 +66,17 @@ def random_parameters(model: DynamicsModel, seed: int) -> Tensor:
 def test_weight_divergences_are_the_cards():
     model = DynamicsModel(dynamics_layout(1, (3,), 1), 0.5)  # 2-3-1
     old = toys.repeating_dynamics(model.layout, 0.5)
-    named = {name: torch.full_like(v, 0.1) if name.endswith("mu") else v for name, v in model.layout.unflatten(old).items()}
+    named = {
+        name: torch.full_like(v, 0.1) if name.endswith("mu") else v for name, v in model.layout.unflatten(old).items()
+    }
     old = model.layout.flatten(named)
     assert float(prior_kl(model, old[None])) == pytest.approx(0.26, abs=1e-4)
     new = model.layout.flatten({n: v + (0.01 if n.endswith("mu") else 0.02) for n, v in named.items()})
     after, before = model.layout.unflatten(new), model.layout.unflatten(old)
     gain = sum(
-        normal_kl(after[n], softplus(after[n.replace("mu", "rho")]), before[n], softplus(before[n.replace("mu", "rho")]))
+        normal_kl(
+            after[n], softplus(after[n.replace("mu", "rho")]), before[n], softplus(before[n.replace("mu", "rho")])
+        )
         .sum()
         .item()
         for n in after
@@ -223,7 +228,8 @@ def test_only_the_last_chunk_is_seen_unless_the_whole_batch_is_asked_for():
 
 def test_the_prior_counts_once_per_chunk_unless_the_whole_batch_is_asked_for():
     agents = {
-        fidelity: MimeAgent(configure("wide_ring", "mime", fidelity), 2, 2, seed=0) for fidelity in ("faithful", "fixed")
+        fidelity: MimeAgent(configure("wide_ring", "mime", fidelity), 2, 2, seed=0)
+        for fidelity in ("faithful", "fixed")
     }
     assert agents["faithful"].model.chunks_of(1980) == 16
     assert agents["fixed"].model.chunks_of(1980) == 1

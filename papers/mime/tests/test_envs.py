@@ -6,6 +6,7 @@ import gym
 import numpy as np
 import pytest
 import torch
+
 from mime.envs import batch_of, horizon_of, make
 from mime.streams import generator
 

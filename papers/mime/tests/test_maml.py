@@ -8,6 +8,8 @@ import plain
 import pytest
 import torch
 import toys
+from torch import Tensor
+
 from mime.adaptation import adapt
 from mime.agent import MamlAgent, MimeAgent
 from mime.config import configure
@@ -18,7 +20,6 @@ from mime.rollout import rows, sample
 from mime.streams import Streams, generator
 from mime.surrogate import MetaBatch, MetaObjective
 from mime.trpo import conjugate_gradient, line_search, natural_step
-from torch import Tensor
 
 
 @pytest.fixture
@@ -190,7 +191,9 @@ def test_the_outer_gradient_agrees_with_finite_differences_unless_it_is_first_or
 def test_the_first_order_gradient_is_exact_where_nothing_is_adapted():
     layout, parameters = toys.random_policy(2)
     batch = toys.random_batch(2)
-    gradients = [MetaObjective(layout, parameters, batch, 1e-12, first_order).gradient() for first_order in (True, False)]
+    gradients = [
+        MetaObjective(layout, parameters, batch, 1e-12, first_order).gradient() for first_order in (True, False)
+    ]
     torch.testing.assert_close(*gradients)
 
 

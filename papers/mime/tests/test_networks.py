@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 import toys
+
 from mime.networks import (
     MIN_LOG_SD,
     dynamics_layout,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from plain import maml
+from torch import Tensor
+from torch.distributions import Normal, kl_divergence
+
 from mime.objectives import (
     baseline_features,
     baseline_values,
@@ -17,9 +21,6 @@ from mime.objectives import (
     standardised,
     updated_eta,
 )
-from plain import maml
-from torch import Tensor
-from torch.distributions import Normal, kl_divergence
 
 REWARDS = torch.tensor([[1.0, 0.5], [0.0, -1.0], [2.0, 0.0]])
 MASK = torch.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
@@ -35,7 +36,9 @@ def features() -> Tensor:
     return baseline_features(observations, MASK)
 
 
-def assert_columns(values: Tensor, first: tuple[float, ...], second: tuple[float, ...], tolerance: float = 1e-4) -> None:
+def assert_columns(
+    values: Tensor, first: tuple[float, ...], second: tuple[float, ...], tolerance: float = 1e-4
+) -> None:
     torch.testing.assert_close(values[:, 0], torch.tensor(first), rtol=0, atol=tolerance)
     torch.testing.assert_close(values[: len(second), 1], torch.tensor(second), rtol=0, atol=tolerance)
 

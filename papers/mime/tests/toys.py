@@ -5,20 +5,31 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
+
 from mime.dynamics import DynamicsModel
 from mime.envs import batch_of, make
 from mime.networks import Layout, dynamics_layout, initial_policy, is_rho, policy_layout
-from mime.objectives import baseline_features, baseline_values, discounted_returns, fitted_baseline
-from mime.objectives import generalised_advantages, normalised, standardised
+from mime.objectives import (
+    baseline_features,
+    baseline_values,
+    discounted_returns,
+    fitted_baseline,
+    generalised_advantages,
+    normalised,
+    standardised,
+)
 from mime.rollout import Episodes, sample
 from mime.surrogate import Experience, MetaBatch
-from torch import Tensor
 
 
 def repeating(layout: Layout, divisor: float) -> Tensor:
     """Every parameter tensor filled row-major with ((i mod 7) - 3) / divisor, as the card's checks want it."""
     return layout.flatten(
-        {name: ((torch.arange(math.prod(shape)) % 7 - 3) / divisor).reshape(shape) for name, shape in layout.shapes.items()}
+        {
+            name: ((torch.arange(math.prod(shape)) % 7 - 3) / divisor).reshape(shape)
+            for name, shape in layout.shapes.items()
+        }
     )
 
 

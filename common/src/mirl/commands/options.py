@@ -87,7 +87,11 @@ def print_fields(config: Any) -> None:
             default = " ".join(str(value) for value in default)
         print(f"  {option_of(field['name'])} = {default}{takes}")
         if field["help"]:
-            print(textwrap.fill(field["help"], 100, initial_indent=" " * 6, subsequent_indent=" " * 6))
+            print(
+                textwrap.fill(
+                    field["help"], 100, initial_indent=" " * 6, subsequent_indent=" " * 6, break_on_hyphens=False
+                )
+            )
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

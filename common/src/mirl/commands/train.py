@@ -64,7 +64,9 @@ def make_parser(paper: Paper) -> Parser:
     parser.add_argument("--fidelity", default=paper.fidelities[0], metavar="F", help=", ".join(paper.fidelities))
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda")
     parser.add_argument("--variant", default="", metavar="NAME", help="name of a set of overrides, part of the run id")
-    parser.add_argument("--save-every", default=0, type=natural_number, metavar="N", help="checkpoint every N env steps")
+    parser.add_argument(
+        "--save-every", default=0, type=natural_number, metavar="N", help="checkpoint every N env steps"
+    )
     parser.add_argument("--overwrite", action="store_true", help="move an existing folder aside first")
     parser.add_argument("--no-tensorboard", action="store_true", help="write no TensorBoard events")
     parser.add_argument("--wandb", action="store_true", help="mirror to Weights & Biases as well")

@@ -21,13 +21,17 @@ from mirl.suite.experiments import Experiments, RunSpec
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
 
-Root = Annotated[Path | None, typer.Option(help="The repository; default: found upwards from here.", show_default=False)]
+Root = Annotated[
+    Path | None, typer.Option(help="The repository; default: found upwards from here.", show_default=False)
+]
 PaperOption = Annotated[str | None, typer.Option("--paper", help="Which paper.", show_default=False)]
 TaskOption = Annotated[str | None, typer.Option("--task", help="Which task; default: all.", show_default=False)]
 MethodOption = Annotated[
     str | None, typer.Option("--method", help="Which method, or method@variant; default: all.", show_default=False)
 ]
-SeedsOption = Annotated[str | None, typer.Option("--seeds", help="As 0,1,2; default: the budget's.", show_default=False)]
+SeedsOption = Annotated[
+    str | None, typer.Option("--seeds", help="As 0,1,2; default: the budget's.", show_default=False)
+]
 BudgetOption = Annotated[str, typer.Option("--budget", help="tiny, workstation or paper.")]
 JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Runs at a time; default: as the cores allow.")]
 
@@ -142,7 +146,9 @@ def compare(
     paper: PaperOption = None,
     task: TaskOption = None,
     budget: BudgetOption = "paper",
-    published: Annotated[bool, typer.Option("--published", help="Judge results/published instead of our runs.")] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="Judge results/published instead of our runs.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     root: Root = None,
 ) -> None:
@@ -209,6 +215,32 @@ def publish(
 
 
 @app.command()
+def plot(
+    out: Annotated[Path, typer.Option(help="A .png, .svg or .pdf file.")],
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    metric: Annotated[str, typer.Option(help="A name in metrics.csv.")] = "train/return",
+    smooth: Annotated[int, typer.Option(min=1, help="Recorded values in the running mean.")] = 5,
+    budget: BudgetOption = "paper",
+    published: Annotated[bool, typer.Option("--published", help="Draw results/published instead of our runs.")] = False,
+    root: Root = None,
+) -> None:
+    """Learning curves of one task, every method with all its seeds."""
+    from mirl.suite import plot as plotting
+
+    place, experiments = open_experiments(root)
+    if not paper or not task:
+        raise ConfigError("--paper and --task are needed: a plot shows one task")
+    if out.suffix not in (".png", ".svg", ".pdf"):
+        raise ConfigError(f"--out must end in .png, .svg or .pdf, got {out}")
+    specs = registry.select(experiments, budget, paper, task)
+    curves = plotting.curves(place, specs, metric, "published" if published else "runs")
+    title = f"{specs[0].paper}, {specs[0].task}: budget {specs[0].budget}, running mean over {smooth}"
+    plotting.draw(curves, title, metric, smooth, out)
+    console.print(f"{out} shows {', '.join(curves)}")
+
+
+@app.command()
 def check(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="results, a folder in it, or one run directory.")],
     root: Root = None,
@@ -219,8 +251,9 @@ def check(
     _, experiments = open_experiments(root)
     if not results.exists():
         raise ConfigError(f"RESULTS {results} is not there")
-    findings = checking.check(results, experiments)
-    console.print(checking.render(findings))
+    tree = checking.load(results)
+    findings = checking.run_checks(tree, experiments)
+    console.print(checking.render(findings, tree.census))
     raise typer.Exit(1 if checking.failed(findings) else 0)
 
 

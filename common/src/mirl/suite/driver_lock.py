@@ -61,7 +61,7 @@ def is_alive(owner: dict[str, Any], path: Path) -> bool:
     """By process id and start time on this host, by the age of the heartbeat elsewhere."""
     if owner["host"] == socket.gethostname():
         try:
-            return abs(psutil.Process(owner["pid"]).create_time() - owner["started"]) < 1.0
+            return bool(abs(psutil.Process(owner["pid"]).create_time() - owner["started"]) < 1.0)
         except psutil.NoSuchProcess:
             return False
     try:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +15,9 @@ from mirl.config import ConfigError, choose
 
 BUDGETS = ("tiny", "workstation", "paper")
 Budget = Literal["tiny", "workstation", "paper"]
+SPEC = re.compile(
+    r"(?P<budget>[^/]+)/(?P<paper>[^/]+)/(?P<task>[^/]+)/(?P<method>[^/@]+)(@(?P<variant>[^/]+))?/seed(?P<seed>\d+)"
+)
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 
@@ -160,8 +163,7 @@ class RunSpec(Strict):
     @classmethod
     def parse(cls, text: str) -> RunSpec:
         """The inverse of `str`; raises ConfigError."""
-        pattern = r"(?P<budget>[^/]+)/(?P<paper>[^/]+)/(?P<task>[^/]+)/(?P<method>[^/@]+)(@(?P<variant>[^/]+))?/seed(?P<seed>\d+)"
-        match = re.fullmatch(pattern, text.strip("/"))
+        match = SPEC.fullmatch(text.strip("/"))
         if not match or match["budget"] not in BUDGETS:
             raise ConfigError(f"SPEC must be <budget>/<paper>/<task>/<method>[@variant]/seed<k>, got {text!r}")
         return cls.model_validate({**match.groupdict(default=""), "seed": int(match["seed"])})
@@ -185,6 +187,10 @@ def choose_paper(experiments: Experiments, paper: str) -> str:
     return choose("paper", paper, experiments.papers)
 
 
+def choose_budget(budget: str) -> Budget:
+    return cast(Budget, choose("budget", budget, BUDGETS))
+
+
 def select(
     experiments: Experiments,
     budget: str,
@@ -194,13 +200,12 @@ def select(
     seeds: Sequence[int] | None = None,
 ) -> list[RunSpec]:
     """The runs that a command line means; raises ConfigError for a name that is not there."""
-    budget = choose("budget", budget, BUDGETS)
-    return list(expand(experiments, budget, paper, task, method, seeds))
+    return list(expand(experiments, choose_budget(budget), paper, task, method, seeds))
 
 
 def expand(
     experiments: Experiments,
-    budget: str,
+    budget: Budget,
     paper: str | None,
     task: str | None,
     method: str | None,
@@ -211,10 +216,10 @@ def expand(
         for task_name in [choose("task", task, entry.tasks, f" in paper {paper_name}")] if task else entry.tasks:
             one = entry.tasks[task_name]
             for method_name, variant in chosen_methods(entry, paper_name, task_name, method):
-                for seed in one.budgets[budget].seeds if seeds is None else seeds:  # type: ignore[index]
+                for seed in one.budgets[budget].seeds if seeds is None else seeds:
                     yield RunSpec(
                         budget=budget, paper=paper_name, task=task_name, method=method_name, variant=variant, seed=seed
-                    )  # type: ignore[arg-type]
+                    )
 
 
 def chosen_methods(entry: PaperEntry, paper: str, task: str, wanted: str | None) -> Iterable[tuple[str, str]]:

@@ -19,11 +19,11 @@ MADE_BY = "# Made from poetry.lock by `make lock`; do not edit.\n"
 
 def main() -> int:
     project = Path(sys.argv[1])
-    poetry = Path(sys.executable).with_name("poetry")
-    subprocess.run([poetry, "lock", "--directory", project], check=True)
+    poetry = str(Path(sys.executable).with_name("poetry"))
+    subprocess.run([poetry, "lock", "--directory", str(project)], check=True)
     is_suite = (project / "src/mirl").is_dir()
     extras = ["--extras", "suite"] if is_suite else []
-    export = [poetry, "export", "--directory", project, "--with", "dev", "--format", "requirements.txt", *extras]
+    export = [poetry, "export", "--directory", str(project), "--with", "dev", "--format", "requirements.txt", *extras]
     blocks = split(subprocess.run(export, check=True, capture_output=True, text=True).stdout)
     if is_suite:
         write(project / "requirements-suite.txt", blocks)

@@ -39,7 +39,9 @@ def estimate(root: Path, experiments: Experiments, spec: RunSpec) -> Estimate:
     finished = (run_directory(root, spec) / "manifest.json").exists()
     here = wall_seconds_here(root, spec)
     if here:
-        return Estimate(spec, env_steps, statistics.median(here), cost.memory_mib, f"{len(here)} finished here", finished)
+        return Estimate(
+            spec, env_steps, statistics.median(here), cost.memory_mib, f"{len(here)} finished here", finished
+        )
     wall_s = env_steps / cost.env_steps_per_s + cost.fixed_s
     return Estimate(spec, env_steps, wall_s, cost.memory_mib, "registered cost", finished)
 

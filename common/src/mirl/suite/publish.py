@@ -43,7 +43,9 @@ def publish_run(root: Path, spec: RunSpec) -> Path:
 def write_summary(root: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> None:
     """One line a run in summary.csv; lines of other runs stay."""
     path = root / "results/published" / specs[0].paper / "summary.csv"
-    rows = {row.key: row for row in [*read_table(path, Summary), *(summarise(root, experiments, spec) for spec in specs)]}
+    rows = {
+        row.key: row for row in [*read_table(path, Summary), *(summarise(root, experiments, spec) for spec in specs)]
+    }
     write_table(path, Summary, sorted(rows.values(), key=lambda row: (row.budget, row.task, row.method, row.seed)))
 
 

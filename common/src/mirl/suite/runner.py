@@ -21,7 +21,7 @@ from mirl.suite.orphans import stop_with_parent
 from mirl.suite.results import run_directory
 
 WAIT_FOR_OWNER_S = 120.0
-"""How long to wait for an orphaned trainer, which saves its checkpoint when its parent dies, to let go of the folder."""
+"""How long to wait for an orphan, which saves its checkpoint when its parent dies, to let go of the folder."""
 
 
 def run(root: Path, experiments: Experiments, spec: RunSpec) -> int:

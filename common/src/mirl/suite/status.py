@@ -1,4 +1,4 @@
-"""What runs are doing: a table for `mirl status`, live while `mirl reproduce` works, lines where there is no terminal."""
+"""What runs are doing: a table for `mirl status` and, on a terminal, live during `mirl reproduce`; else lines."""
 
 from __future__ import annotations
 

@@ -70,7 +70,9 @@ def make_venv(project: Path) -> Path:
     """An empty environment with this Python; returns its interpreter."""
     if not (3, 11) <= sys.version_info[:2] < (3, 13):
         raise SetupError(f"Python 3.11 or 3.12 is needed, this is {sys.version.split()[0]}; name one: make PYTHON=…")
-    done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(project / ".venv")], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "venv", "--clear", str(project / ".venv")], capture_output=True, text=True
+    )
     if done.returncode != 0:
         raise SetupError("python3.11 cannot make virtual environments; Debian and Ubuntu: apt install python3.11-venv")
     return project / ".venv/bin/python"
@@ -81,7 +83,9 @@ def pip(python: Path, *arguments: str) -> None:
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()[-1:]
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()[
+            -1:
+        ]
         raise SetupError(f"pip install {' '.join(arguments)} failed: {' '.join(errors)}")
 
 
@@ -119,7 +123,9 @@ def install_system_packages(project: Path) -> None:
         return
     command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
     prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if shutil.which("apt-get") and (not prefix or subprocess.run([*prefix, "true"], capture_output=True).returncode == 0):
+    if shutil.which("apt-get") and (
+        not prefix or subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
+    ):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for step in (["apt-get", "update", "-q"], command):
             subprocess.run([*prefix, *step], capture_output=True, env=environment)

@@ -27,6 +27,8 @@ from mirl.run import Header
 
 SETTINGS = ("test", "train")
 """The fixed compass goals, or fresh goals from the training distribution."""
+FRAMES = 50
+"""Of a film, whatever the horizon."""
 
 
 @dataclass(frozen=True)
@@ -159,5 +161,5 @@ def evaluate(directory: Path, header: Header, config: MamlConfig, options: Evalu
         write_results(directory, agent, batches)
     if options.video is not None:
         shown = [("before adaptation", batches[0].unadapted), ("after adaptation", batches[0].adapted)]
-        film(options.video, batches[0].goals, shown, stride=horizon_for(header.task) // 100)
+        film(options.video, batches[0].goals, shown, stride=horizon_for(header.task) // FRAMES)
     return metrics_of(batches)

@@ -15,8 +15,8 @@ from mime.evaluate import (
     environment_for,
     episode_rows,
     horizon_for,
-    run_tests,
     metrics_of,
+    run_tests,
     write_results,
 )
 from mime.files import write_training_files

@@ -22,7 +22,7 @@ from mime.rollout import Episodes
 EXTENT = 10.0
 """Length units from the middle of a picture to its border."""
 GUIDE_RADIUS = 7.0
-FRAMES_PER_SECOND = 25
+FRAMES_PER_SECOND = 12
 
 
 def picture(goals: np.ndarray, episodes: Episodes) -> np.ndarray:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from mime.dynamics import DynamicsModel
-from mime.networks import Layout
 from torch import Tensor
 from torch.distributions import Normal
+
+from mime.dynamics import DynamicsModel
+from mime.networks import Layout
 
 
 def sd_of(rho: Tensor) -> Tensor:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from mime.dynamics import DynamicsModel
 from torch import Tensor
 
+from mime.dynamics import DynamicsModel
 from plain.dynamics import kl, log_likelihood
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 import torch
-from mime.networks import Layout
-from mime.rollout import Episodes
-from mime.surrogate import Experience, MetaBatch
 from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 from torch.nn.functional import linear
+
+from mime.networks import Layout
+from mime.rollout import Episodes
+from mime.surrogate import Experience, MetaBatch
 
 
 def policy(layout: Layout, parameters: Tensor, observations: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,7 +41,12 @@ def inner_loss(layout: Layout, parameters: Tensor, episodes: Episodes, advantage
 
 
 def adapted(
-    layout: Layout, parameters: Tensor, train: list[tuple[Episodes, Tensor]], task: int, fast_lr: float, first_order: bool
+    layout: Layout,
+    parameters: Tensor,
+    train: list[tuple[Episodes, Tensor]],
+    task: int,
+    fast_lr: float,
+    first_order: bool,
 ) -> Tensor:
     """Parameters after one gradient step per (episodes, advantages), differentiable in `parameters`."""
     for episodes, advantages in train:
@@ -95,7 +101,9 @@ class Learner:
         (gradient,) = torch.autograd.grad(kl, parameters, create_graph=True)
         return torch.autograd.grad(gradient @ vector, parameters)[0] + damping * vector
 
-    def step(self, parameters: Tensor, max_kl: float, damping: float, iterations: int, ratio: float, most: int) -> Tensor:
+    def step(
+        self, parameters: Tensor, max_kl: float, damping: float, iterations: int, ratio: float, most: int
+    ) -> Tensor:
         """One TRPO update; returns the new parameters."""
         gradient = self.gradient(parameters)
         x, r, p = torch.zeros_like(gradient), gradient.clone(), gradient.clone()

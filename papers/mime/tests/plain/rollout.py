@@ -6,17 +6,15 @@ from collections.abc import Sequence
 
 import gym
 import torch
+from torch import Tensor
+
 from mime.envs import Task
 from mime.networks import Layout
 from mime.rollout import Episodes
-from torch import Tensor
-
 from plain.maml import policy
 
 
-def sample(
-    environment: gym.Env, tasks: Sequence[Task], layout: Layout, parameters: Tensor, noise: Tensor
-) -> Episodes:
+def sample(environment: gym.Env, tasks: Sequence[Task], layout: Layout, parameters: Tensor, noise: Tensor) -> Episodes:
     """As `mime.rollout.sample`: parameters (tasks, parameters), noise (tasks, time, episodes, actions)."""
     number, horizon, episodes, _ = noise.shape
     observations = torch.zeros(number, horizon, episodes, environment.observation_space.shape[0])

@@ -1,0 +1,59 @@
+"""`mirl plot`: learning curves of one task, every method with all its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+
+from mirl.config import ConfigError
+from mirl.suite.experiments import RunSpec
+from mirl.suite.results import Source, directory_of, read_metrics
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's colours, which people with any colour vision can tell apart."""
+STYLES = ("-", "--", "-.", ":")
+
+
+def curves(root: Path, specs: Sequence[RunSpec], metric: str, source: Source) -> dict[str, pd.DataFrame]:
+    """Method -> one column a finished seed, indexed by env step. Raises ConfigError where nothing was recorded."""
+    found: dict[str, list[pd.Series]] = {}
+    for spec in specs:
+        directory = directory_of(root, spec, source)
+        if not (directory / "manifest.json").exists():
+            continue
+        metrics = read_metrics(directory)
+        rows = metrics[metrics["name"] == metric].drop_duplicates("env_step", keep="last")
+        if len(rows):
+            found.setdefault(spec.labelled_method, []).append(
+                rows.set_index("env_step")["value"].rename(str(spec.seed))
+            )
+    if not found:
+        raise ConfigError(f"no finished run of this budget recorded {metric}")
+    return {method: pd.concat(series, axis=1).sort_index() for method, series in found.items()}
+
+
+def draw(by_method: dict[str, pd.DataFrame], title: str, metric: str, points: int, path: Path) -> None:
+    """Thin lines are seeds, the thick one their mean; both are running means over `points` recorded values."""
+    figure, axes = plt.subplots(figsize=(7.0, 3.6), layout="constrained")
+    for number, (method, seeds) in enumerate(by_method.items()):
+        smooth = seeds.rolling(points, min_periods=1).mean()
+        colour = COLOURS[number % len(COLOURS)]
+        axes.plot(smooth.index, smooth, color=colour, linewidth=0.8, alpha=0.35)
+        label = f"{method} ({seeds.shape[1]} seeds)"
+        axes.plot(
+            smooth.index, smooth.mean(axis=1), STYLES[number % len(STYLES)], color=colour, linewidth=2, label=label
+        )
+    axes.set(title=title, xlabel="environment steps (with action repeat)", ylabel=metric)
+    axes.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter())
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=160, metadata={"Software": None} if path.suffix == ".png" else None)
+    plt.close(figure)

@@ -1,0 +1,102 @@
+"""From finished runs to bands, verdicts and published results, through the real command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mirl.paper import main
+from mirl.suite import experiments as registry
+from mirl.suite import runner
+from toy.__main__ import PAPER
+
+EIGHT = "0,1,2,3,4,5,6,7"
+
+
+def finish(root: Path, budget: str, seeds: list[int] | None = None) -> None:
+    """Finish runs as `mirl run` would, without its processes."""
+    experiments = registry.load(root / "reproduce.yaml")
+    for spec in registry.select(experiments, budget, "toy", seeds=seeds):
+        words = runner.train_arguments(experiments, spec)[2:]
+        directory = root / "results/runs" / str(spec)
+        assert main(PAPER, [*words, "--run-dir", str(directory), "--no-tensorboard", "--save-every", "1000"]) == 0
+
+
+def test_bands_are_recorded_with_a_reason_and_hold_the_next_runs(mirl, root: Path):
+    finish(root, "tiny", list(range(8)))
+    recorded = mirl("regress", "--paper", "toy", "--update", "--why", "first bands", "--seeds", EIGHT)
+    assert recorded.returncode == 0, recorded.stderr
+    assert "results/regression/toy.csv is renewed from 16 runs" in recorded.stdout
+    assert (root / "results/regression/toy.csv").read_text().count("first bands") == 2
+    judged = mirl("regress", "--paper", "toy")
+    assert judged.returncode == 0
+    assert judged.stdout.count("within") == 4
+    assert mirl("check", "results").returncode == 0
+
+
+def test_a_value_outside_its_band_is_named_and_fails(mirl, root: Path):
+    finish(root, "tiny", list(range(8)))
+    assert mirl("regress", "--update", "--why", "first bands", "--seeds", EIGHT).returncode == 0
+    metrics = root / "results/runs/tiny/toy/line/drift/seed1/metrics.csv"
+    metrics.write_text(metrics.read_text() + "200,1.0,eval/return,1000000.0\n")
+    judged = mirl("regress", "--paper", "toy")
+    assert judged.returncode == 1
+    assert [line.split()[:2] for line in judged.stdout.splitlines() if line.rstrip().endswith("  outside")] == [
+        ["eval/return", "1"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--update",), "--update needs --why"),
+        (("--update", "--why", "few", "--seeds", "0,1"), "at least 5 are needed"),
+        (("--update", "--why", "x", "--seeds", "0;1"), "--seeds must be whole numbers"),
+    ],
+)
+def test_bands_without_a_reason_or_from_few_seeds_are_refused_in_one_line(mirl, root: Path, words, message):
+    finish(root, "tiny")
+    refused = mirl("regress", "--paper", "toy", *words)
+    assert refused.returncode == 2
+    assert message in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert not (root / "results/regression").exists()
+
+
+def test_a_comparison_prints_its_rows_and_writes_verdict_json(mirl, root: Path):
+    finish(root, "paper")
+    shown = mirl("compare", "--paper", "toy")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.count("no reference") == 2
+    verdict = json.loads((root / "results/runs/paper/toy/verdict.json").read_text())
+    assert [row["ours"]["n"] for row in verdict["rows"]] == [5, 5]
+    assert verdict["claims"][0]["verdict"] == "holds"
+    assert len(verdict["registration_sha256"]) == 64
+
+
+def test_published_runs_are_small_valid_and_the_same_bytes_again(mirl, root: Path):
+    finish(root, "tiny")
+    assert mirl("publish", "--paper", "toy", "--budget", "tiny").returncode == 0
+    folder = root / "results/published/toy"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert len(before) == 4 * 3 + 1
+    assert mirl("publish", "--paper", "toy", "--budget", "tiny").returncode == 0
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert mirl("check", "results/published").returncode == 0
+
+
+def test_only_finished_runs_are_published(mirl):
+    refused = mirl("publish", "--paper", "toy", "--task", "line")
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("is not finished; only finished runs are published\n")
+
+
+def test_the_list_shows_every_experiment_with_its_cost(mirl):
+    listed = mirl("list").stdout
+    assert listed.count("not run") == 2
+    assert "10 s" in listed  # 1000 steps at 100 a second
+    table = mirl("list", "--markdown").stdout.splitlines()
+    assert len(table) == 2 + 2
+    assert all(line.startswith("| ") for line in table)
