@@ -28,8 +28,9 @@ def test_policies_have_the_papers_parameter_counts(observation: int, action: int
 
 
 @pytest.mark.parametrize(
-    ("observation", "hidden", "action", "count"), [(2, (32,), 2, 452), (3, (32,), 2, 582), (3, (32,), 1, 518), (6, (64, 64), 4, 10508)]
-)  # fmt: skip
+    ("observation", "hidden", "action", "count"),
+    [(2, (32,), 2, 452), (3, (32,), 2, 582), (3, (32,), 1, 518), (6, (64, 64), 4, 10508)],
+)
 def test_dynamics_models_have_the_papers_parameter_counts(observation: int, hidden: tuple, action: int, count: int):
     assert dynamics_layout(observation, hidden, action).size == count
 

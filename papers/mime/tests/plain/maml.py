@@ -160,7 +160,7 @@ def mixed(experience: Experience, task: int, eta: Tensor) -> Tensor:
 def eta_gradient(
     layout: Layout, parameters: Tensor, batch: MetaBatch, eta: Tensor, fast_lr: float, gamma: float, gae_lambda: float
 ) -> Tensor:
-    """Gradient of -mean of ratio times extrinsic reward after adaptation, with the rewards rebuilt with eta attached."""
+    """Gradient of -mean of ratio times extrinsic reward after adaptation, the rewards rebuilt with eta attached."""
     eta = eta.detach().clone().requires_grad_()
     objectives = []
     for task in range(len(batch.valid.advantages)):
