@@ -91,7 +91,7 @@ def announce(root: Path, experiments: Experiments, specs: Sequence[RunSpec], job
 
 
 def judge(root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console) -> bool:
-    """Print what these runs say: tiny ones against their bands, others against the paper. True unless a band is left."""
+    """Print what these runs say: tiny ones against bands, others against the paper. True unless a band is left."""
     within = True
     for paper in dict.fromkeys(spec.paper for spec in specs):
         mine = [spec for spec in specs if spec.paper == paper]
