@@ -153,6 +153,14 @@ def test_success_counts_tasks_with_any_success_and_trajectory_success_counts_tra
     assert statistics["trajectory_success"] == pytest.approx(1 / 6)
 
 
+def test_travel_is_the_distance_between_the_first_and_the_last_observation():
+    agent = small_agent("maml")
+    batch, _ = batch_for(agent, 0)
+    observations = batch.valid.episodes.observations
+    observations[:, 0], observations[:, -1] = torch.tensor([1.0, 0.0]), torch.tensor([4.0, 4.0])
+    assert batch.valid.episodes.statistics()["travel"] == pytest.approx(5.0)
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_testing_changes_nothing_and_repeats(setting: str):
     agent = small_agent("mime", evaluation_steps=2, evaluation_batches=2)

@@ -37,10 +37,15 @@ class Episodes:
         """1 where any step of the episode reported success: (tasks, episodes)."""
         return self.successes.amax(1)
 
+    def travel(self) -> Tensor:
+        """How far each episode's last observation lies from its first, Euclidean: (tasks, episodes)."""
+        return (self.observations[:, -1] - self.observations[:, 0]).norm(dim=-1)
+
     def statistics(self) -> dict[str, float]:
         """Means over tasks; `success` as in the paper counts a task if any of its episodes succeeded (ledger 16)."""
         return {
             "return": float(self.returns().mean()),
+            "travel": float(self.travel().mean()),
             "success": float(self.episode_successes().amax(1).mean()),
             "trajectory_success": float(self.episode_successes().mean()),
         }
