@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a kill, sees the old file or the new one and nothing between."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader, or a kill, sees the old file or the new one and nothing between."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with naming(path):
         try:
-            with draft.open("w", encoding="utf-8") as stream:
-                stream.write(text)
+            with draft.open("wb") as stream:
+                stream.write(content.encode() if isinstance(content, str) else content)
                 stream.flush()
                 os.fsync(stream.fileno())
             draft.replace(path)

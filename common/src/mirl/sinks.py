@@ -31,7 +31,7 @@ class TensorBoard:
     for ever once the disk is full.
     """
 
-    def __init__(self, directory: Path, continues_at: int | None) -> None:
+    def __init__(self, directory: Path, continues_at: int | None = None) -> None:
         """`continues_at`: env step of the checkpoint a run continues from; TensorBoard then hides later events."""
         from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto.event_pb2 import Event, SessionLog
@@ -39,10 +39,17 @@ class TensorBoard:
         self.path = directory / "events.out.tfevents.*"
         self.event = Event
         with naming(self.path):
+            directory.mkdir(parents=True, exist_ok=True)
             self.writer = EventsWriter(str(directory / "events"))
         self.flushed_at = time.monotonic()
         if continues_at is not None:
             self.write(continues_at + 1, session_log=SessionLog(status=SessionLog.START))
+
+    def __enter__(self) -> TensorBoard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def write(self, env_step: int, **content: Any) -> None:
         with naming(self.path):

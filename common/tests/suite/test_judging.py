@@ -100,3 +100,31 @@ def test_the_list_shows_every_experiment_with_its_cost(mirl):
     table = mirl("list", "--markdown").stdout.splitlines()
     assert len(table) == 2 + 2
     assert all(line.startswith("| ") for line in table)
+
+
+def test_a_plot_of_learning_curves_is_written(mirl, root: Path):
+    finish(root, "tiny")
+    drawn = mirl("plot", "--paper", "toy", "--task", "line", "--budget", "tiny", "--out", "curves.png")
+    assert drawn.returncode == 0, drawn.stderr
+    assert (root / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--paper", "toy", "--out", "curves.png"), "--paper and --task are needed"),
+        (("--paper", "toy", "--task", "line", "--out", "curves.txt"), "--out must end in .png, .svg or .pdf"),
+        (("--paper", "toy", "--task", "line", "--out", "curves.png"), "no finished run of this budget recorded"),
+    ],
+)
+def test_a_plot_that_cannot_be_drawn_is_one_line(mirl, root: Path, words, message):
+    refused = mirl("plot", *words)
+    assert refused.returncode == 2
+    assert message in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_bench_asks_the_paper_itself(mirl):
+    measured = mirl("bench", "--paper", "toy", "--json")
+    assert measured.returncode == 0, measured.stderr
+    assert {row["name"] for row in json.loads(measured.stdout)["rows"]} >= {"end to end", "update"}

@@ -24,6 +24,7 @@ from mime.trajectories import film, picture
 from mirl.checkpoint import load_checkpoint
 from mirl.paper import EvaluateOptions
 from mirl.run import Header
+from mirl.sinks import TensorBoard
 
 SETTINGS = ("test", "train")
 """The fixed compass goals, or fresh goals from the training distribution."""
@@ -135,15 +136,13 @@ def episode_rows(batches: list[TestBatch], adapted: bool) -> tuple[list[float], 
 
 def write_results(directory: Path, agent: MamlAgent, batches: list[TestBatch]) -> None:
     """The test's files and its picture of the trajectories."""
-    from tensorboardX import SummaryWriter
-
     write_test_files(directory, table_of(batches, isinstance(agent, MimeAgent)))
     folder = directory / "test" / "train_trajectories"
     for old in folder.glob("events.out.tfevents.*"):
         old.unlink()
-    with SummaryWriter(str(folder)) as writer:
+    with TensorBoard(folder) as board:
         for tag, episodes in (("TrainTrajectories", batches[0].unadapted), ("ValidTrajectories", batches[0].adapted)):
-            writer.add_image(tag, picture(batches[0].goals, episodes), 0, dataformats="HWC")
+            board.image(0, tag, picture(batches[0].goals, episodes))
 
 
 def evaluate(directory: Path, header: Header, config: MamlConfig, options: EvaluateOptions) -> Mapping[str, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mime.config import SETTINGS_FILES, MamlConfig, MimeConfig, env_steps_per_it
 from mime.networks import Layout
 from mirl.files import whole_lines, write_atomically, write_json
 from mirl.run import Header
+from mirl.sinks import TensorBoard
 
 OUTPUTS = ("policy.th", "dynamics.th", "config.json", "train_result.csv", "train_log.txt")
 TRAIN_COLUMNS = {
@@ -49,9 +49,9 @@ def write_training_files(directory: Path, header: Header, config: MamlConfig, ag
 
 def save_weights(path: Path, layout: Layout, parameters: torch.Tensor) -> None:
     """Save a flat parameter vector as a state dict of tensors, atomically."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save({name: value.clone() for name, value in layout.unflatten(parameters.cpu()).items()}, draft)
-    draft.replace(path)
+    buffer = io.BytesIO()  # torch reports a full disk by an error of its own; write_atomically names the file
+    torch.save({name: value.clone() for name, value in layout.unflatten(parameters.cpu()).items()}, buffer)
+    write_atomically(path, buffer.getvalue())
 
 
 def original_config(directory: Path, header: Header, config: MamlConfig, agent: MamlAgent) -> dict[str, Any]:
@@ -116,14 +116,10 @@ def as_text(table: Iterable[Mapping[str, Any]]) -> str:
 
 def write_test_files(directory: Path, table: Sequence[Mapping[str, Any]]) -> None:
     """test_result.csv, test_log.txt and, for TensorBoard, the scalars under test/ with the batch as x axis."""
-    from tensorboardX import SummaryWriter
-
     write_atomically(directory / "test_result.csv", as_csv(table))
     write_atomically(directory / "test_log.txt", as_text(table))
     for old in (directory / "test").glob("events.out.tfevents.*"):
         old.unlink()
-    with SummaryWriter(str(directory / "test")) as writer:
+    with TensorBoard(directory / "test") as board:
         for row in table:
-            for name, value in row.items():
-                if name != "Batch":
-                    writer.add_scalar(name, value, row["Batch"])
+            board.scalars(int(row["Batch"]), {name: value for name, value in row.items() if name != "Batch"})

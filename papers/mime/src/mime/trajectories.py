@@ -14,10 +14,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
-from tensorboardX import SummaryWriter
 
 from mime.envs.navigation import GOAL_RADIUS, Task
 from mime.rollout import Episodes
+from mirl.sinks import TensorBoard
 
 EXTENT = 10.0
 """Length units from the middle of a picture to its border."""
@@ -44,17 +44,17 @@ class Gallery:
         self.first_iteration = first_iteration
 
     @cached_property
-    def writer(self) -> SummaryWriter:
+    def board(self) -> TensorBoard:
         """Opened at the first picture; hides what a killed attempt drew after its last checkpoint."""
-        return SummaryWriter(str(self.folder), purge_step=self.first_iteration or None)
+        return TensorBoard(self.folder, self.first_iteration - 1 if self.first_iteration else None)
 
     def show(self, iteration: int, tasks: Sequence[Task], before: Episodes, after: Episodes) -> None:
         """Draw the trajectories before and after adaptation, where a picture is due."""
         if self.every and iteration % self.every == 0:
             goals = np.stack([task["goal"] for task in tasks])
             for tag, episodes in (("TrainTrajectories", before), ("ValidTrajectories", after)):
-                self.writer.add_image(tag, picture(goals, episodes), iteration, dataformats="HWC")
-            self.writer.flush()
+                self.board.image(iteration, tag, picture(goals, episodes))
+            self.board.flush()
 
 
 def film(path: Path, goals: np.ndarray, shown: Sequence[tuple[str, Episodes]], stride: int) -> None:
