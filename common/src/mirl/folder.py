@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -10,6 +11,9 @@ from typing import IO, Any
 from mirl.checkpoint import MEND
 from mirl.config import ConfigError, first_difference
 from mirl.files import naming, read_json
+
+PATIENCE_S = 1.0
+"""Who only looks whether a folder is held holds it himself for a moment; an owner holds it for longer than this."""
 
 
 def read_record(directory: Path) -> dict[str, Any] | None:
@@ -52,10 +56,14 @@ def hold(directory: Path) -> IO[str]:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "run.lock"
     stream = path.open("a")
-    try:
-        with naming(path):
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        stream.close()
-        raise ConfigError(f"{directory} is being written by another process; wait for it or end it") from None
-    return stream
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            with naming(path):
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return stream
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                stream.close()
+                raise ConfigError(f"{directory} is being written by another process; wait for it or end it") from None
+        time.sleep(0.05)
