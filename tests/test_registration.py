@@ -12,7 +12,7 @@ import pytest
 
 from mirl.suite import experiments as registry
 from mirl.suite import runner
-from mirl.verdict import regression
+from mirl.verdict import bands
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = registry.load(ROOT / "reproduce.yaml")
@@ -51,9 +51,11 @@ def test_the_papers_budget_is_what_the_paper_itself_defaults_to(paper: str):
 
 
 @pytest.mark.parametrize("paper", EXPERIMENTS.papers)
-def test_every_tiny_experiment_has_its_bands(paper: str):
-    bands = {(band.task, band.method, band.metric) for band in regression.read_bands(ROOT, paper)}
-    entry = EXPERIMENTS.papers[paper]
+def test_every_tiny_experiment_has_its_bands_and_first_values(paper: str):
+    recorded = {band.key for band in bands.read_bands(ROOT, paper)}
+    recorded |= {first.key for first in bands.read_first_values(ROOT, paper)}
     for spec in registry.select(EXPERIMENTS, "tiny", paper):
-        for metric in entry.regression[spec.method].metrics:
-            assert (spec.task, spec.method, metric) in bands
+        judged = EXPERIMENTS.papers[paper].regression[spec.method]
+        wanted = {(spec.task, spec.method, metric) for metric in judged.last}
+        wanted |= {(spec.task, spec.method, spec.seed, metric) for metric in judged.first}
+        assert wanted <= recorded

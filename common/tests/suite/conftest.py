@@ -26,8 +26,8 @@ papers:
       slow: {seconds_per_step: 0.02}
       broken: {nan_at: 100}
     regression:
-      random_walk: {metrics: [eval/return]}
-      drift: {metrics: [eval/return]}
+      random_walk: {last: [eval/return], first: [train/return]}
+      drift: {last: [eval/return], first: [train/return]}
     tasks:
       line:
         title: a line

@@ -28,7 +28,10 @@ line,drift,,eval/return,,3,0.5,sd,5,points,result,paper_table,Table 1,
 BANDS = f"""task,method,metric,n,mean,sd,low,high,alpha,lock_sha256,recorded,why
 line,drift,eval/return,5,3.0,0.5,1.0,5.0,0.001,{"a" * 64},2026-01-01,first record
 """
-METRICS = "env_step,wall_s,name,value\n10,0.5,eval/return,1.0\n20,1.0,train/grasp,nan\n20,1.0,eval/return,3.0\n"
+FIRST = f"""task,method,seed,metric,value,tolerance,lock_sha256,recorded,why
+line,drift,0,train/return,2.0,0.01,{"a" * 64},2026-01-01,first record
+"""
+METRICS = "env_step,wall_s,name,value\n10,0.5,train/return,2.0\n20,1.0,train/grasp,nan\n20,1.0,eval/return,3.0\n"
 EPISODES = "env_step,setting,episode,return,length,success\n20,test,0,3.0,10,nan\n20,test,1,2.5,10,1\n"
 HERE, PUBLISHED = "runs/tiny/toy/line/drift/seed0", "published/toy/tiny/line/drift/seed0"
 
@@ -59,7 +62,7 @@ def experiments() -> Experiments:
     }  # fmt: skip
     paper = {
         "title": "Toy", "citation": "nobody", "fidelities": ["faithful", "fixed"], "fidelity": "faithful",
-        "regression": {"drift": {"metrics": ["eval/return"]}}, "tasks": {"line": task},
+        "regression": {"drift": {"last": ["eval/return"], "first": ["train/return"]}}, "tasks": {"line": task},
     }  # fmt: skip
     return Experiments.model_validate({"version": 1, "papers": {"toy": paper}})
 
@@ -84,7 +87,8 @@ def good(tmp_path_factory: pytest.TempPathFactory, experiments: Experiments) -> 
     pack(tree / PUBLISHED, "episodes.csv", EPISODES)
     summary = "budget,task,method,seed,metric,value,env_steps,wall_s\ntiny,line,drift,0,eval/return,3.0,20,60.0\n"
     for name, text in (
-        ("reference/toy.csv", REFERENCE), ("regression/toy.csv", BANDS), ("published/toy/summary.csv", summary),
+        ("reference/toy.csv", REFERENCE), ("regression/toy.csv", BANDS), ("regression/toy-first.csv", FIRST),
+        ("published/toy/summary.csv", summary),
     ):  # fmt: skip
         (tree / name).parent.mkdir(exist_ok=True)
         (tree / name).write_text(text)
@@ -194,12 +198,19 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
      lambda tree: rewrite(tree, "episodes.csv", EPISODES + "20,test,2,1.0,10,7\n")),
     ("table-columns", "must begin with task,method,setting",
      lambda tree: edit(tree / "reference/toy.csv", "provenance", "origin")),
+    ("table-columns", "must begin with task,method,seed,metric,value",
+     lambda tree: edit(tree / "regression/toy-first.csv", "seed", "run")),
     ("reference-rows", "line 3: source", lambda tree: edit(tree / "reference/toy.csv", "Table 1", "")),
     ("reference-rows", "line 3: provenance", lambda tree: edit(tree / "reference/toy.csv", "paper_table", "recalled")),
     ("regression-rows", "line 2: n:", lambda tree: edit(tree / "regression/toy.csv", "return,5,", "return,4,")),
     ("regression-rows", "low <= mean <= high does not hold",
      lambda tree: edit(tree / "regression/toy.csv", "0.5,1.0,5.0", "0.5,3.5,5.0")),
     ("regression-metrics", "loss/other", lambda tree: edit(tree / "regression/toy.csv", "eval/return", "loss/other")),
+    ("regression-metrics", "has a value for eval/return of line/drift, which is not judged",
+     lambda tree: edit(tree / "regression/toy-first.csv", "train/return", "eval/return")),
+    ("first-rows", "line 2: seed:", lambda tree: edit(tree / "regression/toy-first.csv", "drift,0,", "drift,all,")),
+    ("first-rows", "line 2: value:", lambda tree: edit(tree / "regression/toy-first.csv", "2.0,", "nan,")),
+    ("first-rows", "line 2: tolerance:", lambda tree: edit(tree / "regression/toy-first.csv", "0.01", "0")),
     ("summary-rows", "line 2: value", lambda tree: edit(tree / "published/toy/summary.csv", "3.0", "three")),
     ("summary-runs", "says 2.5 for tiny/line/drift/seed0, its metrics.csv 3",
      lambda tree: edit(tree / "published/toy/summary.csv", "3.0", "2.5")),
@@ -209,6 +220,12 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
     ("table-known", "no method crawl", lambda tree: edit(tree / "reference/toy.csv", "line,drift", "line,crawl")),
     ("table-known", "a paper other",
      lambda tree: shutil.move(tree / "regression/toy.csv", tree / "regression/other.csv")),
+    ("table-known", "no method crawl",
+     lambda tree: edit(tree / "regression/toy-first.csv", "line,drift", "line,crawl")),
+    ("table-known", "a paper other",
+     lambda tree: shutil.move(tree / "regression/toy-first.csv", tree / "regression/other-first.csv")),
+    ("table-unique", "two rows for line, drift, 0, train/return",
+     lambda tree: (tree / "regression/toy-first.csv").write_text(FIRST + FIRST.splitlines()[-1] + "\n")),
     ("table-unique", "two rows for line, drift, -, eval/return",
      lambda tree: (tree / "reference/toy.csv").write_text(REFERENCE + REFERENCE.splitlines()[-1] + "\n")),
     ("verdict-schema", "is missing", lambda tree: edit(tree / "runs/tiny/toy/verdict.json", '"rows"', '"lines"')),
@@ -294,6 +311,6 @@ def test_the_report_names_place_check_and_counts(results: Path, experiments: Exp
     console.print(checking.render(findings, checking.load(results).census, results))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "regression/toy.csv\n  error  regression-rows" in text
-    assert f"2 run directories, 3 tables, 1 verdict; {len(CHECKS)} checks: 1 error, 1 warning" in text
+    assert f"2 run directories, 4 tables, 1 verdict; {len(CHECKS)} checks: 1 error, 1 warning" in text
     assert checking.failed(findings)
     assert not checking.failed([finding for finding in findings if finding.severity == "warning"])

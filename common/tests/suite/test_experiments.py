@@ -67,6 +67,10 @@ def test_a_wrong_name_is_one_line_with_the_nearest_right_one(experiments, argume
         ("worse: drift", "worse: drfit", "claim choosy: no method drfit on task line"),
         ("tiny: {env_steps: 200, seeds: [0, 1]}", "", "budget tiny is missing"),
         ("version: 1", "version: [", "is not valid YAML"),
+        ("drift: {last:", "drift: {metrics:", "papers.toy.regression.drift.last: Field required, got .*metrics"),
+        ("drift: {last: [eval/return]", "drift: {last: []", "regression.drift.last: .*at least 1 item"),
+        ("drift: {last: [eval/return]", "drift: {last: [a/a, a/b, a/c]", "at most three metrics, here are 4"),
+        ("drift: {last: [eval/return]", "drift: {last: [train/return]", "train/return stands there twice"),
     ],
 )
 def test_a_fault_in_reproduce_yaml_is_one_line_that_names_its_place(root: Path, old: str, new: str, message: str):

@@ -28,11 +28,12 @@ def test_bands_are_recorded_with_a_reason_and_hold_the_next_runs(mirl, root: Pat
     finish(root, "tiny", list(range(8)))
     recorded = mirl("regress", "--paper", "toy", "--update", "--why", "first bands", "--seeds", EIGHT)
     assert recorded.returncode == 0, recorded.stderr
-    assert "results/regression/toy.csv is renewed from 16 runs" in recorded.stdout
-    assert (root / "results/regression/toy.csv").read_text().count("first bands") == 2
+    tables = "results/regression/toy.csv", "results/regression/toy-first.csv"
+    assert f"{' and '.join(tables)} are renewed from 16 runs" in recorded.stdout
+    assert [(root / table).read_text().count("first bands") for table in tables] == [2, 16]
     judged = mirl("regress", "--paper", "toy")
     assert judged.returncode == 0
-    assert judged.stdout.count("within") == 4
+    assert judged.stdout.count("within") == 8
     assert mirl("check", "results").returncode == 0
 
 
@@ -46,6 +47,23 @@ def test_a_value_outside_its_band_is_named_and_fails(mirl, root: Path):
     assert [line.split()[:2] for line in judged.stdout.splitlines() if line.rstrip().endswith("  outside")] == [
         ["eval/return", "1"]
     ]
+
+
+def test_a_first_value_that_is_two_percent_off_is_named_and_fails(mirl, root: Path):
+    finish(root, "tiny", list(range(8)))
+    assert mirl("regress", "--update", "--why", "first bands", "--seeds", EIGHT).returncode == 0
+    metrics = root / "results/runs/tiny/toy/line/drift/seed1/metrics.csv"
+    rows = metrics.read_text().splitlines()
+    where = next(number for number, row in enumerate(rows) if ",train/return," in row)
+    before, value = rows[where].rsplit(",", 1)
+    rows[where] = f"{before},{1.02 * float(value)!r}"
+    metrics.write_text("\n".join(rows) + "\n")
+    judged = mirl("regress", "--paper", "toy")
+    assert judged.returncode == 1
+    assert [line.split()[:3] for line in judged.stdout.splitlines() if line.rstrip().endswith("  outside")] == [
+        ["train/return", "(first)", "1"]
+    ]
+    assert "2.00% from what seed 1 recorded first" in judged.stdout
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,10 @@ def registered(tasks: Mapping[str, Any] | None = None, claims: Sequence[Mapping[
         "citation": "nobody, nowhere",
         "fidelities": ["faithful", "fixed"],
         "fidelity": "faithful",
-        "regression": {"ours": {"metrics": ["eval/return", "loss/value"]}, "theirs": {"metrics": ["eval/return"]}},
+        "regression": {
+            "ours": {"last": ["eval/return", "loss/value"], "first": ["train/return"]},
+            "theirs": {"last": ["eval/return"]},
+        },
         "tasks": dict(tasks or {"line": task()}),
         "claims": list(claims),
     }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from mime.agent import MamlAgent, MimeAgent, make_agent
 from mime.config import configure
 from mime.envs import batch_of, make
-from mime.evaluate import SETTINGS, metrics_of, run_tests
+from mime.evaluate import SETTINGS, environment_for, metrics_of, run_tests
 from mime.objectives import mixed_rewards
 from mime.streams import Streams, generator
 from mime.surrogate import MetaBatch
@@ -74,6 +75,14 @@ def test_state_is_everything_that_is_learnt():
     batch, draw = batch_for(agent, 5)
     again, _ = batch_for(twin, 5)
     assert agent.update(batch, draw) == twin.update(again, draw)
+
+
+def test_another_methods_state_is_refused():
+    maml, mime = small_agent("maml"), small_agent("mime")
+    with pytest.raises(ValueError, match="must hold policy; got policy, dynamics, dynamics_gradient, eta"):
+        maml.load(mime.state())
+    with pytest.raises(ValueError, match="must hold policy, dynamics, dynamics_gradient, eta; got policy"):
+        mime.load(maml.state())
 
 
 def test_the_bonus_begins_after_the_pre_epochs():
@@ -178,6 +187,23 @@ def test_testing_plays_the_compass_goals_and_mime_explores_while_it_adapts():
     assert len(batch.goals) == 16
     assert len(batch.data.train) == 2
     assert all(phase.intrinsic is not None for phase in [*batch.data.train, batch.data.valid])
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_evaluating_on_the_training_distribution_never_replays_the_training_goals(seed: int):
+    agent = small_agent("maml", seed, evaluation_seed=seed, evaluation_steps=0, evaluation_batches=2)
+    (*_, seen), repeated = (run_tests(agent, agent.config, "wide_ring", "train") for _ in range(2))
+    trained_on = {tuple(task["goal"]) for task in environment_for("wide_ring", seed).unwrapped.sample_tasks(100)}
+    assert not trained_on & {tuple(goal) for goal in seen.goals}
+    np.testing.assert_array_equal(seen.goals, repeated[-1].goals)
+
+
+def test_the_test_reports_travel_before_and_after_adaptation():
+    agent = small_agent("maml", evaluation_steps=1, evaluation_batches=1)
+    (batch,) = run_tests(agent, agent.config, "wide_ring")
+    metrics = metrics_of([batch])
+    assert metrics["eval/travel"] == pytest.approx(float(batch.adapted.travel().mean()))
+    assert metrics["eval/travel_unadapted"] == pytest.approx(float(batch.unadapted.travel().mean()))
 
 
 def test_generators_are_keyed_by_purpose():

@@ -106,6 +106,15 @@ def test_bad_settings_files_get_one_line(tmp_path: Path, change: dict[str, objec
     assert "\n" not in str(caught.value)
 
 
+def test_mime_needs_etas_step_size_and_maml_does_not():
+    settings = read_settings(FOLDER / SETTINGS_FILES["wide_ring"])
+    del settings["eta-lr"]
+    with pytest.raises(ConfigError, match="lack the key eta-lr") as caught:
+        config_from(settings, "mime", "faithful")
+    assert "\n" not in str(caught.value)
+    assert config_from(settings, "maml", "faithful") == configure("wide_ring", "maml", "faithful")
+
+
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "!!python/object/apply:os.system [ls]\n", ""])
 def test_files_that_are_no_settings_get_one_line(tmp_path: Path, text: str):
     path = tmp_path / "mine.yaml"

@@ -163,7 +163,9 @@ def test_losses_and_meta_gradient_equal_the_loop_over_tasks_chunks_and_samples(s
         expected = plain.dynamics.inner_loss(model, parameters, inputs, targets, [n[task] for n in noises["inner 0"]])
         torch.testing.assert_close(inner_loss(model, both, train, noises["inner 0"])[task], expected)
     gradient, _ = meta_gradient(model, parameters, [train], valid, 1e-2, lambda purpose, _: noises[purpose])
-    expected = plain.dynamics.meta_gradient(model, parameters, train, valid, 1e-2, noises["inner 0"], noises["outer"])
+    expected = plain.dynamics.meta_gradient(
+        model, parameters, [train], valid, 1e-2, [noises["inner 0"]], noises["outer"]
+    )
     torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-9)
 
 

@@ -174,18 +174,18 @@ def compare(
 @app.command()
 def regress(
     paper: PaperOption = None,
-    update: Annotated[bool, typer.Option("--update", help="Record new bands; needs --why.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Record new bands and first values; needs --why.")] = False,
     why: Annotated[str, typer.Option(help="What changed on purpose.", show_default=False)] = "",
-    seeds: Annotated[str, typer.Option(help="With --update: the seeds that make the bands.")] = "0,1,2,3,4,5,6,7",
+    seeds: Annotated[str, typer.Option(help="With --update: the seeds to record.")] = "0,1,2,3,4,5,6,7",
     jobs: JobsOption = None,
     root: Root = None,
 ) -> None:
-    """Tiny runs against the bands in results/regression; exit code 1 where one falls outside."""
+    """Tiny runs against the bands and first values in results/regression; exit code 1 where one is outside."""
     from mirl.suite import reproduce as reproducing
 
     place, experiments = open_experiments(root)
     if update and not why.strip():
-        raise ConfigError("--update needs --why with the reason; it is recorded beside each band")
+        raise ConfigError("--update needs --why with the reason; it is recorded beside each value")
     good = True
     for name in [registry.choose_paper(experiments, paper)] if paper else experiments.papers:
         specs = registry.select(experiments, "tiny", name, seeds=numbers(seeds) if update else None)

@@ -93,10 +93,25 @@ class Claim(Strict):
 
 
 class Regression(Strict):
-    """What tiny runs are judged by."""
+    """What tiny runs are judged by: at most three names in metrics.csv, none of them twice."""
 
-    metrics: tuple[str, ...] = Field(min_length=1, max_length=3)
-    """At most three names in metrics.csv, read at the end of the run."""
+    last: tuple[str, ...] = Field(min_length=1)
+    """Read at the end of the run and held against a band over seeds."""
+    first: tuple[str, ...] = ()
+    """Read where they were first recorded and held against the same seed's recorded value."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return *self.last, *self.first
+
+    @model_validator(mode="after")
+    def few_and_distinct(self) -> Regression:
+        if len(self.names) > 3:
+            raise ValueError(f"at most three metrics, here are {len(self.names)}")
+        for name in self.names:
+            if self.names.count(name) > 1:
+                raise ValueError(f"{name} stands there twice")
+        return self
 
 
 class PaperEntry(Strict):

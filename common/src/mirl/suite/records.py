@@ -16,10 +16,13 @@ from mirl.suite.experiments import Budget, Name
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\+00:00|Z)$")]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 Text = Annotated[str, Field(min_length=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 LEAST_SEEDS = 5
 """Fewer seeds carry no claim and make no band."""
+FIRST_SUFFIX = "-first"
+"""results/regression/<paper>.csv holds bands, <paper>-first.csv first values."""
 
 
 def empty_is_none(cell: Any) -> Any:
@@ -129,7 +132,7 @@ class Band(Record):
     alpha: float = Field(gt=0, lt=1)
     """Rate at which an unchanged program falls outside, for this metric and one run."""
     lock_sha256: Sha256
-    recorded: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    recorded: Day
     why: Text
 
     @model_validator(mode="after")
@@ -141,6 +144,25 @@ class Band(Record):
     @property
     def key(self) -> tuple[object, ...]:
         return self.task, self.method, self.metric
+
+
+class FirstValue(Record):
+    """What a metric was where a tiny run first recorded it; the same seed repeats it."""
+
+    task: Name
+    method: Name
+    seed: int = Field(ge=0)
+    metric: Text
+    value: Finite
+    tolerance: float = Field(gt=0, lt=1)
+    """How far another run of this seed may be from it, relative."""
+    lock_sha256: Sha256
+    recorded: Day
+    why: Text
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.task, self.method, self.seed, self.metric
 
 
 class Summary(Record):
@@ -160,7 +182,7 @@ class Summary(Record):
         return self.budget, self.task, self.method, self.seed, self.metric
 
 
-AnyRow = Reference | Band | Summary
+AnyRow = Reference | Band | FirstValue | Summary
 Row = TypeVar("Row", bound=AnyRow)
 
 

@@ -91,7 +91,7 @@ def announce(root: Path, experiments: Experiments, specs: Sequence[RunSpec], job
 
 
 def judge(root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console) -> bool:
-    """Print what these runs say: tiny ones against bands, others against the paper. True unless a band is left."""
+    """Print what these runs say: tiny ones against bands, others against the paper. False where one is outside."""
     within = True
     for paper in dict.fromkeys(spec.paper for spec in specs):
         mine = [spec for spec in specs if spec.paper == paper]
@@ -104,13 +104,13 @@ def judge(root: Path, experiments: Experiments, specs: Sequence[RunSpec], consol
 
 
 def judge_bands(root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console) -> bool:
-    """Hold tiny runs of one paper against its regression bands."""
-    from mirl.verdict import regression
+    """Hold tiny runs of one paper against its regression bands and first values."""
+    from mirl.verdict import bands, regression
 
     paper = specs[0].paper
     measurements = regression.measure(root, experiments, specs)
-    judged = regression.judge(measurements, regression.read_bands(root, paper))
-    console.print(regression.render(judged, lock_sha256(root / "papers" / paper)))
+    judged = regression.judge(measurements, bands.read_bands(root, paper), bands.read_first_values(root, paper))
+    console.print(bands.render(judged, lock_sha256(root / "papers" / paper)))
     return all(one.finding == "within" for one in judged)
 
 
@@ -131,11 +131,15 @@ def compare(root: Path, experiments: Experiments, specs: Sequence[RunSpec], cons
 def update_bands(
     root: Path, experiments: Experiments, paper: str, specs: Sequence[RunSpec], why: str, console: Console
 ) -> None:
-    """Record new bands from finished tiny runs. Raises ConfigError for fewer than five seeds or an empty reason."""
-    from mirl.verdict import regression
+    """Record new bands and first values from finished tiny runs.
+
+    Raises ConfigError for fewer than five seeds or an empty reason.
+    """
+    from mirl.verdict import bands, regression
 
     locked = lock_sha256(root / "papers" / paper)
     if locked is None:
         raise ConfigError(f"papers/{paper} has no poetry.lock, which a band names")
-    path = regression.update(root, paper, regression.measure(root, experiments, specs), locked, why)
-    console.print(f"{path.relative_to(root)} is renewed from {len(specs)} runs")
+    paths = bands.update(root, paper, regression.measure(root, experiments, specs), locked, why)
+    names = " and ".join(str(path.relative_to(root)) for path in paths)
+    console.print(f"{names} are renewed from {len(specs)} runs")

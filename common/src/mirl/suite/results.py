@@ -185,6 +185,12 @@ def metric_value(metrics: pd.DataFrame, metric: Metric) -> float | None:
     return float(last.mean(skipna=False))
 
 
+def first_value(metrics: pd.DataFrame, name: str) -> float | None:
+    """The first value that was recorded of a metric; None where there is none."""
+    values = metrics.loc[metrics["name"] == name, "value"]
+    return None if values.empty else float(values.iloc[0])
+
+
 def reference_path(root: Path, paper: str) -> Path:
     return root / "results/reference" / f"{paper}.csv"
 

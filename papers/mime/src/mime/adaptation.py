@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from mime.curvature import PolicyPass, WeightedLogProbability
@@ -21,18 +22,17 @@ class InnerStep:
     """The inner loss of the tasks that have something to learn.
 
     Where no reward was seen all advantages of a task vanish, and with them its loss's derivatives: with sparse
-    rewards most of the work of a MAML iteration is for such tasks, and is left out.
+    rewards most of the work of a MAML iteration is for such tasks, and is left out. Everything returned is for all
+    tasks, with zeros for the silent ones.
     """
 
     def __init__(self, layout: Layout, parameters: Tensor, episodes: Episodes, advantages: Tensor) -> None:
         self.tasks = len(parameters)
         self.active = advantages.flatten(1).any(1).nonzero().squeeze(1)
-        self.loss: WeightedLogProbability | None = None
-        if len(self.active) == self.tasks:
-            self.loss = inner_loss(layout, parameters, episodes, advantages)
-        elif len(self.active):
-            learning = Episodes(*(part[self.active] for part in vars(episodes).values()))
-            self.loss = inner_loss(layout, parameters[self.active], learning, advantages[self.active])
+        if len(self.active) < self.tasks:
+            episodes = Episodes(*(part[self.active] for part in vars(episodes).values()))
+            parameters, advantages = parameters[self.active], advantages[self.active]
+        self.loss = inner_loss(layout, parameters, episodes, advantages)
 
     def spread(self, values: Tensor) -> Tensor:
         """Values of the active tasks, with zeros for the others."""
@@ -40,17 +40,19 @@ class InnerStep:
             return values
         return values.new_zeros(self.tasks, *values.shape[1:]).index_copy(0, self.active, values)
 
-    def gradient(self) -> Tensor | float:
+    def gradient(self) -> Tensor:
         """(tasks, parameters)."""
-        return 0.0 if self.loss is None else self.spread(self.loss.gradient())
+        return self.spread(self.loss.gradient())
 
-    def hessian_vector_product(self, direction: Tensor) -> Tensor | float:
+    def hessian_vector_product(self, direction: Tensor) -> Tensor:
         """Second derivative times `direction`; both (tasks, parameters)."""
-        return 0.0 if self.loss is None else self.spread(self.loss.hessian_vector_product(direction[self.active]))
+        if not len(self.active):  # conjugate gradient asks often
+            return torch.zeros_like(direction)
+        return self.spread(self.loss.hessian_vector_product(direction[self.active]))
 
-    def weight_move(self, direction: Tensor) -> Tensor | float:
-        """`WeightedLogProbability.weight_move`, (tasks, rows); 0 for tasks without advantages."""
-        return 0.0 if self.loss is None else self.spread(self.loss.weight_move(direction[self.active]))
+    def weight_move(self, direction: Tensor) -> Tensor:
+        """`WeightedLogProbability.weight_move`, (tasks, rows)."""
+        return self.spread(self.loss.weight_move(direction[self.active]))
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,9 @@ class Adaptation:
             gradient = gradient - self.fast_lr * step.hessian_vector_product(gradient)
         return gradient
 
-    def advantage_gradients(self, gradient: Tensor) -> list[Tensor | float]:
+    def advantage_gradients(self, gradient: Tensor) -> list[Tensor]:
         """The same gradient, pulled back to the advantages of each step's episodes: (tasks, time x episodes) each."""
-        gradients: list[Tensor | float] = []
+        gradients: list[Tensor] = []
         for step in reversed(self.steps):
             gradients.insert(0, -self.fast_lr * step.weight_move(gradient))
             if not self.first_order:

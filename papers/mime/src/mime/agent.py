@@ -10,6 +10,7 @@ from torch import Tensor
 from mime.adaptation import adapt
 from mime.config import MamlConfig, MimeConfig
 from mime.dynamics import (
+    CHUNK,
     DynamicsModel,
     Noise,
     adapt_dynamics,
@@ -156,7 +157,9 @@ class MamlAgent:
         return {"policy": self.policy}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what `state` returned."""
+        """Take over what `state` returned; raises ValueError where it is not this agent's."""
+        if state.keys() != self.state().keys():
+            raise ValueError(f"the state must hold {', '.join(self.state())}; got {', '.join(state) or 'nothing'}")
         for name, value in state.items():
             setattr(self, name, value.to(self.device))
 
@@ -171,7 +174,7 @@ class MimeAgent(MamlAgent):
     ) -> None:
         super().__init__(config, observation_size, action_size, seed, device)
         layout = dynamics_layout(observation_size, config.dyn_hidden, action_size)
-        chunk = {"chunks": DynamicsModel.chunk, "whole": 0}[config.dynamics_batch]
+        chunk = {"chunks": CHUNK, "whole": 0}[config.dynamics_batch]
         self.model = DynamicsModel(layout, config.dyn_prior_sd, config.dyn_likelihood_sd, config.dyn_samples, chunk)
         self.dynamics = initial_dynamics(layout, config.dyn_prior_sd, generator(seed, 0, "dynamics")).to(device)
         self.dynamics_gradient = torch.zeros_like(self.dynamics)

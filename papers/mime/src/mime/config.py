@@ -158,6 +158,8 @@ def config_from(settings: Mapping[str, Any], method: str, fidelity: str) -> Maml
     if issubclass(kind, MimeConfig):
         # Ledger 12: as released, `eta` only switches the bonus on and `adaptable-eta` is its value.
         source = "adaptable-eta" if fidelity == "faithful" else "eta"
+        if "eta-lr" not in settings:
+            raise ConfigError("the settings lack the key eta-lr; mime has no default for it (the paper's files: 1000)")
         values["eta"] = real_number(source, settings[source])
         values["dyn_lr"] = real_number("dyn-lr", settings.get("dyn-lr", settings["dyn-fast-lr"]))
         values["pre_epochs"] = pre_epochs

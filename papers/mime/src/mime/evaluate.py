@@ -18,7 +18,7 @@ from mime.files import write_test_files
 from mime.memory import keep_freed_memory
 from mime.rollout import Episodes
 from mime.state import TrainState
-from mime.streams import Streams
+from mime.streams import Streams, derived_seed
 from mime.surrogate import Experience, MetaBatch
 from mime.trajectories import film, picture
 from mirl.checkpoint import load_checkpoint
@@ -75,8 +75,11 @@ def agent_for(task: str, config: MamlConfig, seed: int, device: str) -> MamlAgen
 
 
 def run_tests(agent: MamlAgent, config: MamlConfig, task: str, setting: str = "test") -> list[TestBatch]:
-    """Repeat the protocol `config.evaluation_batches` times; no parameters are changed."""
-    environment = environment_for(task, config.evaluation_seed).unwrapped
+    """Repeat the protocol `config.evaluation_batches` times; no parameters are changed.
+
+    Goals that are drawn have a key of their own: a run whose seed is the evaluation's did not train on them.
+    """
+    environment = environment_for(task, derived_seed(config.evaluation_seed, 0, f"{setting} goals")).unwrapped
     batches = []
     for number in range(config.evaluation_batches):
         draw_tasks = environment.sample_test_tasks if setting == "test" else environment.sample_tasks
@@ -96,7 +99,7 @@ def metrics_of(batches: list[TestBatch]) -> dict[str, float]:
         return float(np.mean([experience.episodes.statistics()[name] for experience in phases]))
 
     metrics: dict[str, float] = {}
-    for name in ("return", "success", "trajectory_success"):
+    for name in ("return", "success", "trajectory_success", "travel"):
         metrics |= {f"eval/{name}": mean(name, -1), f"eval/{name}_unadapted": mean(name, 0)}
     steps = len(batches[0].data.train)
     return metrics | {f"eval/return_step_{step}": mean("return", step) for step in range(steps + 1)}

@@ -39,7 +39,8 @@ class Episodes:
 
     def travel(self) -> Tensor:
         """How far each episode's last observation lies from its first, Euclidean: (tasks, episodes)."""
-        return (self.observations[:, -1] - self.observations[:, 0]).norm(dim=-1)
+        distance: Tensor = (self.observations[:, -1] - self.observations[:, 0]).norm(dim=-1)
+        return distance
 
     def statistics(self) -> dict[str, float]:
         """Means over tasks; `success` as in the paper counts a task if any of its episodes succeeded (ledger 16)."""

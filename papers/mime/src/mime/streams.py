@@ -10,10 +10,15 @@ import torch
 from torch import Tensor
 
 
+def derived_seed(seed: int, iteration: int, purpose: str) -> int:
+    """64 bits keyed by (seed, iteration, purpose)."""
+    key = np.random.SeedSequence([seed, iteration, crc32(purpose.encode())])
+    return int(key.generate_state(1, np.uint64)[0])
+
+
 def generator(seed: int, iteration: int, purpose: str) -> torch.Generator:
     """A CPU generator keyed by (seed, iteration, purpose): the same key gives the same numbers in every process."""
-    key = np.random.SeedSequence([seed, iteration, crc32(purpose.encode())]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(key))
+    return torch.Generator().manual_seed(derived_seed(seed, iteration, purpose))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from mime.adaptation import Adaptation, adapt, inner_loss
@@ -95,7 +94,7 @@ class MetaObjective:
         objective = WeightedLogProbability(self.old, self.actions, rewards).gradient() / self.tasks
         gradients = self.adaptation.advantage_gradients(objective)
         return [
-            (gradient + torch.zeros_like(rows(experience.advantages))).view_as(experience.advantages)
+            gradient.view_as(experience.advantages)
             for gradient, experience in zip(gradients, self.batch.train, strict=True)
         ]
 

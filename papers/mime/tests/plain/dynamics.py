@@ -73,24 +73,38 @@ def inner_loss(
     return total / len(inputs)
 
 
-def meta_gradient(
-    model: DynamicsModel, parameters: Tensor, train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor],
-    step_size: float, inner_noise: list[Tensor], outer_noise: list[Tensor],
+def adapted(
+    model: DynamicsModel, parameters: Tensor, train: list[tuple[Tensor, Tensor]], task: int, step_size: float,
+    noises: list[list[Tensor]],
 ) -> Tensor:  # fmt: skip
-    """Gradient of the mean over tasks of the last valid chunk's loss after one differentiable inner step each.
+    """Parameters of one task after a gradient step per training batch, differentiable in `parameters`.
 
-    train, valid: inputs and targets, (tasks, time - 1, episodes, size).
+    train: inputs and targets, (tasks, time - 1, episodes, size), of each step; noises: those of each step, for each
+    layer (tasks, chunks, samples, units).
+    """
+    for batch, noise in zip(train, noises, strict=True):
+        inputs, targets = (part[task].flatten(0, 1) for part in batch)
+        loss = inner_loss(model, parameters, inputs, targets, [layer[task] for layer in noise])
+        (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
+        parameters = parameters - step_size * gradient
+    return parameters
+
+
+def meta_gradient(
+    model: DynamicsModel, parameters: Tensor, train: list[tuple[Tensor, Tensor]], valid: tuple[Tensor, Tensor],
+    step_size: float, inner_noises: list[list[Tensor]], outer_noise: list[Tensor],
+) -> Tensor:  # fmt: skip
+    """Gradient of the mean over tasks of the last valid chunk's loss after the differentiable inner steps of each.
+
+    Shapes as in `adapted`; `valid` is one batch.
     """
     start = parameters.detach().clone().requires_grad_()
     objectives = []
-    for task in range(len(train[0])):
-        inputs, targets = (part[task].flatten(0, 1) for part in train)
-        loss = inner_loss(model, start, inputs, targets, [layer[task] for layer in inner_noise])
-        (gradient,) = torch.autograd.grad(loss, start, create_graph=True)
-        adapted = start - step_size * gradient
+    for task in range(len(valid[0])):
+        own = adapted(model, start, train, task, step_size, inner_noises)
         inputs, targets = (part[task].flatten(0, 1) for part in valid)
         size = model.chunk or len(inputs)
         last = (len(inputs) - 1) // size * size
         epsilons = [layer[task, 0] for layer in outer_noise]
-        objectives.append(minibatch_loss(model, adapted, inputs[last:], targets[last:], epsilons) / len(inputs))
+        objectives.append(minibatch_loss(model, own, inputs[last:], targets[last:], epsilons) / len(inputs))
     return torch.autograd.grad(torch.stack(objectives).mean(), start)[0]

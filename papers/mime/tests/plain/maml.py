@@ -105,6 +105,11 @@ class Learner:
         self, parameters: Tensor, max_kl: float, damping: float, iterations: int, ratio: float, most: int
     ) -> Tensor:
         """One TRPO update; returns the new parameters."""
+        step = self.natural_step(parameters, max_kl, damping, iterations)
+        return self.line_search(parameters, step, self.train, self.batch.valid.advantages, max_kl, ratio, most)[0]
+
+    def natural_step(self, parameters: Tensor, max_kl: float, damping: float, iterations: int) -> Tensor:
+        """The longest step that the line search tries, (parameters,)."""
         gradient = self.gradient(parameters)
         x, r, p = torch.zeros_like(gradient), gradient.clone(), gradient.clone()
         for _ in range(iterations):
@@ -115,15 +120,24 @@ class Learner:
             x, r_new = x + alpha * p, r - alpha * image
             p, r = r_new + (r_new @ r_new) / (r @ r) * p, r_new
         half_curvature = 0.5 * x @ self.kl_hessian_product(parameters, x, damping)
-        step = x / torch.sqrt(half_curvature / max_kl)
-        valid = self.batch.valid.advantages
-        old_loss, _ = self.loss_and_kl(parameters.clone().requires_grad_(), parameters, self.train, valid)
+        return x / torch.sqrt(half_curvature / max_kl)
+
+    def line_search(
+        self, parameters: Tensor, step: Tensor, train: list[tuple[Episodes, Tensor]], valid: Tensor,
+        max_kl: float, ratio: float, most: int,
+    ) -> tuple[Tensor, float, float, int]:  # fmt: skip
+        """New parameters, their loss and KL divergence, and the number of candidates tried.
+
+        The candidates are judged by the advantages in `train` and `valid`, the old loss by this learner's own.
+        """
+        start = parameters.clone().requires_grad_()
+        old_loss, _ = self.loss_and_kl(start, parameters, self.train, self.batch.valid.advantages)
         for k in range(most):
             candidate = (parameters - ratio**k * step).detach().requires_grad_()
-            loss, kl = self.loss_and_kl(candidate, parameters, self.train, valid)
+            loss, kl = self.loss_and_kl(candidate, parameters, train, valid)
             if loss < old_loss and kl < max_kl:
-                return candidate.detach()
-        return parameters
+                return candidate.detach(), float(loss.detach()), float(kl.detach()), k + 1
+        return parameters, float(old_loss.detach()), 0.0, most
 
 
 def gradient_and_product(
@@ -150,11 +164,17 @@ def advantages(rewards: Tensor, values: Tensor, gamma: float, gae_lambda: float)
     return centred / (centred.square().mean(0).mean().sqrt() + 1e-8)
 
 
-def mixed(experience: Experience, task: int, eta: Tensor) -> Tensor:
-    """The mixed rewards of one task, (time, episodes)."""
+def mixed(extrinsic: Tensor, intrinsic: Tensor, eta: Tensor) -> Tensor:
+    """The rewards that the losses see, from the two standardised ones; all of one shape."""
     share = torch.sigmoid(eta)
+    return (1.05 - share) * extrinsic + (share + 0.05) * intrinsic
+
+
+def rebuilt(experience: Experience, task: int, eta: Tensor, gamma: float, gae_lambda: float) -> Tensor:
+    """Advantages of one task with another eta, differentiable in it; (time, episodes)."""
     assert experience.intrinsic is not None
-    return (1.05 - share) * experience.extrinsic[task] + (share + 0.05) * experience.intrinsic[task]
+    rewards = mixed(experience.extrinsic[task], experience.intrinsic[task], eta)
+    return advantages(rewards, experience.values[task], gamma, gae_lambda)
 
 
 def eta_gradient(
@@ -166,7 +186,7 @@ def eta_gradient(
     for task in range(len(batch.valid.advantages)):
         theta = parameters.detach().clone().requires_grad_()
         for experience in batch.train:
-            of_this = advantages(mixed(experience, task, eta), experience.values[task], gamma, gae_lambda)
+            of_this = rebuilt(experience, task, eta, gamma, gae_lambda)
             loss = inner_loss(layout, theta, experience.episodes, {task: of_this}, task)  # type: ignore[arg-type]
             (gradient,) = torch.autograd.grad(loss, theta, create_graph=True)
             theta = theta - fast_lr * gradient

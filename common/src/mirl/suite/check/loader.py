@@ -14,7 +14,17 @@ from pydantic import ValidationError
 from mirl.config import ConfigError
 from mirl.files import read_json
 from mirl.suite.experiments import RunSpec
-from mirl.suite.records import AnyRow, Band, Manifest, Reference, Summary, describe_fault, parse_table
+from mirl.suite.records import (
+    FIRST_SUFFIX,
+    AnyRow,
+    Band,
+    FirstValue,
+    Manifest,
+    Reference,
+    Summary,
+    describe_fault,
+    parse_table,
+)
 
 RUN_PARTS: tuple[Literal["runs"], Literal["published"]] = ("runs", "published")
 PARTS = (*RUN_PARTS, "reference", "regression")
@@ -79,7 +89,7 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class CsvTable:
-    """A table of references, bands or published summaries."""
+    """A table of references, bands, first values or published summaries."""
 
     path: Path
     paper: str
@@ -171,17 +181,21 @@ def load_parts(parts: Mapping[str, Path]) -> Tree:
             tree.runs.extend(run_folder(path, part, parts[part]) for path in folders)
     if "runs" in parts:
         tree.verdicts.extend(VerdictFile(path) for path in sorted(parts["runs"].glob("*/*/verdict.json")))
-    kinds: dict[str, tuple[str, type[AnyRow]]] = {
-        "reference": ("*.csv", Reference),
-        "regression": ("*.csv", Band),
-        "published": ("*/summary.csv", Summary),
-    }
-    for name, (pattern, kind) in kinds.items():
-        for path in sorted(parts[name].glob(pattern)) if name in parts else ():
-            tree.tables.append(CsvTable(path, path.parent.name if kind is Summary else path.stem, kind))
+    for name, pattern in (("reference", "*.csv"), ("regression", "*.csv"), ("published", "*/summary.csv")):
         if name in parts:
+            tree.tables.extend(csv_table(name, path) for path in sorted(parts[name].glob(pattern)))
             tree.texts.extend(published_texts(parts[name]))
     return tree
+
+
+def csv_table(part: str, path: Path) -> CsvTable:
+    """A table of a part of the tree; its name says of which paper and, of regression, which kind it is."""
+    if part == "published":
+        return CsvTable(path, path.parent.name, Summary)
+    if part == "reference":
+        return CsvTable(path, path.stem, Reference)
+    kind = FirstValue if path.stem.endswith(FIRST_SUFFIX) else Band
+    return CsvTable(path, path.stem.removesuffix(FIRST_SUFFIX), kind)
 
 
 def run_alone(path: Path) -> RunFolder:

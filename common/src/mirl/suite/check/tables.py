@@ -1,4 +1,4 @@
-"""Checks of references, regression bands, published summaries and verdicts."""
+"""Checks of references, regression bands and first values, published summaries and verdicts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import CsvTable, VerdictFile
 from mirl.suite.experiments import Experiments, Metric
-from mirl.suite.records import Band, Reference, Summary, columns, describe_fault, repeated
+from mirl.suite.records import Band, FirstValue, Reference, Summary, columns, describe_fault, repeated
 from mirl.suite.results import metric_value, read_metrics
 from mirl.verdict.comparison import Comparison, registration_sha256
 
@@ -39,6 +39,13 @@ def reference_rows(table: CsvTable, experiments: Experiments) -> Sentences:
 def regression_rows(table: CsvTable, experiments: Experiments) -> Sentences:
     """Every band is of five seeds or more, with low <= mean <= high and the lock and reason it was recorded for."""
     if table.kind is Band and has_columns(table):
+        yield from table.faults
+
+
+@named("first-rows", CsvTable)
+def first_rows(table: CsvTable, experiments: Experiments) -> Sentences:
+    """Every first value is a number of one seed, with its tolerance and the lock and reason it was recorded for."""
+    if table.kind is FirstValue and has_columns(table):
         yield from table.faults
 
 
@@ -75,14 +82,17 @@ def table_unique(table: CsvTable, experiments: Experiments) -> Sentences:
 
 @named("regression-metrics", CsvTable, "warning")
 def regression_metrics(table: CsvTable, experiments: Experiments) -> Sentences:
-    """Every band is of a metric that reproduce.yaml judges."""
+    """Every band and every first value is of a metric that reproduce.yaml judges so."""
     entry = experiments.papers.get(table.paper)
     judged = entry.regression if entry else {}
-    for band in table.rows:
-        if not isinstance(band, Band) or band.method not in judged:
+    for row in table.rows:
+        if not isinstance(row, Band | FirstValue) or row.method not in judged:
             continue
-        if band.metric not in judged[band.method].metrics:
-            yield f"has a band for {band.metric} of {band.task}/{band.method}, which is not judged"
+        kind, names = (
+            ("band", judged[row.method].last) if isinstance(row, Band) else ("value", judged[row.method].first)
+        )
+        if row.metric not in names:
+            yield f"has a {kind} for {row.metric} of {row.task}/{row.method}, which is not judged"
 
 
 @named("summary-runs", CsvTable)

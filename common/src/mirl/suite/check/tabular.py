@@ -145,7 +145,7 @@ def metrics_registered(run: RunFolder, experiments: Experiments) -> Sentences:
         return
     wanted = {entry.tasks[run.spec.task].metric.name}
     if run.spec.budget == "tiny" and run.spec.method in entry.regression:
-        wanted |= set(entry.regression[run.spec.method].metrics)
+        wanted |= set(entry.regression[run.spec.method].names)
     for name in sorted(wanted - set(cells(run, "metrics.csv", METRICS_HEADER)["name"])):
         yield f"metrics.csv has no {name}"
 
