@@ -15,7 +15,7 @@ lie outside their own band.
 
 A metric's **first** value is held against the one that the same seed recorded:
 
-    | value - recorded | <= 1e-2 * max( |recorded|, 1e-9 )
+    | value - recorded | <= 1e-3 * max( |recorded|, 1e-9 )
 
 Where a metric varies much over seeds its band is wide, and a broken program may stay inside; a first value has no
 seed variance. A false alarm can come from rounding alone: another processor, library or number of threads. Relative
@@ -44,7 +44,7 @@ from mirl.verdict.statistics import Interval, summarise
 ALPHA = 0.01
 ROUNDING = 1e-6
 """Relative; what different processors and libraries may do to a number that does not depend on the seed."""
-FIRST_TOLERANCE = 1e-2
+FIRST_TOLERANCE = 1e-3
 """Relative; what they may do to the first value of a seed, which has come through an iteration of training."""
 FIRST_FLOOR = 1e-9
 """In the metric's unit; a smaller first value is judged as if it were so large."""
