@@ -8,11 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from toy.driver import wait_until
 
 TINY = ("reproduce", "--paper", "toy", "--budget", "tiny")
 SLOW = (*TINY, "--method", "drift@slow", "--seeds", "0,1")
@@ -37,13 +37,6 @@ def begin(root: Path, *words: str) -> subprocess.Popen[str]:
         [sys.executable, "-m", "mirl.suite.cli", *words],
         cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0,
     )  # fmt: skip
-
-
-def wait_until(condition: Callable[[], bool], limit_s: float = 40.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def has_checkpoint(directory: Path) -> bool:

@@ -58,7 +58,7 @@ def list_experiments(
     markdown: Annotated[bool, typer.Option("--markdown", help="As the table of README.md.")] = False,
     root: Root = None,
 ) -> None:
-    """Every experiment: reference value, our value, verdict, estimated cost here."""
+    """Every experiment: reference, ours, verdict, cost here."""
     from mirl.suite import listing
 
     place, experiments = open_experiments(root)
@@ -80,7 +80,7 @@ def plan(
     jobs: JobsOption = None,
     root: Root = None,
 ) -> None:
-    """The runs, and the time and memory they will take on this host."""
+    """The runs, and the time and memory they take here."""
     from mirl.suite import plan as planning
 
     place, experiments = open_experiments(root)
@@ -121,7 +121,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
     root: Root = None,
 ) -> None:
-    """The runs that were begun: progress, speed, time left, last metric."""
+    """The runs that were begun: progress, speed, time left."""
     from mirl.suite import status as showing
 
     place, experiments = open_experiments(root)
@@ -152,7 +152,7 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     root: Root = None,
 ) -> None:
-    """Verdicts of what was run against results/reference; writes verdict.json."""
+    """Verdicts of what was run; writes verdict.json."""
     from mirl.suite import reproduce as reproducing
     from mirl.verdict import comparison, tables
 
@@ -180,7 +180,7 @@ def regress(
     jobs: JobsOption = None,
     root: Root = None,
 ) -> None:
-    """Tiny runs against the bands and first values in results/regression; exit code 1 where one is outside."""
+    """Tiny runs against what was recorded; exit code 1 outside."""
     from mirl.suite import reproduce as reproducing
 
     place, experiments = open_experiments(root)
@@ -225,7 +225,7 @@ def plot(
     published: Annotated[bool, typer.Option("--published", help="Draw results/published instead of our runs.")] = False,
     root: Root = None,
 ) -> None:
-    """Learning curves of one task, every method with all its seeds."""
+    """Learning curves of one task, all methods and seeds."""
     from mirl.suite import plot as plotting
 
     place, experiments = open_experiments(root)
@@ -245,7 +245,7 @@ def check(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="results, a folder in it, or one run directory.")],
     root: Root = None,
 ) -> None:
-    """Validate run directories, tables, references and bands; exit code 1 where a check fails."""
+    """Validate run directories and tables; exit code 1 on errors."""
     from mirl.suite import check as checking
 
     _, experiments = open_experiments(root)
@@ -259,7 +259,7 @@ def check(
 
 @app.command()
 def doctor(root: Root = None) -> None:
-    """What this host has, what is missing, and the command that mends it."""
+    """What this host has, and the command for what it lacks."""
     from mirl.suite import doctor as looking
 
     place, _ = open_experiments(root)
@@ -285,7 +285,7 @@ def setup(
 
 @app.command()
 def run(spec: Annotated[str, typer.Argument(metavar="SPEC", help="<budget>/<run id>")], root: Root = None) -> None:
-    """Run one SPEC to its end; what the engine, or a scheduler, calls."""
+    """Run one SPEC to its end: what the engine calls."""
     from mirl.suite import runner
 
     place, experiments = open_experiments(root)
@@ -301,7 +301,7 @@ def bench(
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     root: Root = None,
 ) -> None:
-    """Speed of a paper's acting and learning on this host, beside its plain twin."""
+    """Speed of a paper here, beside its plain twin."""
     from mirl.suite import runner
 
     place, experiments = open_experiments(root)
