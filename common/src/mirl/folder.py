@@ -51,12 +51,15 @@ def refuse_foreign_files(directory: Path) -> None:
             raise ConfigError(f"{directory} holds files of something else ({path.name}); choose another folder")
 
 
-def hold(directory: Path) -> IO[str]:
-    """Lock a run directory, made if need be; the kernel lets go of it when this process ends, however it ends."""
+def hold(directory: Path, patience_s: float = PATIENCE_S) -> IO[str]:
+    """Lock a run directory, made if need be; the kernel lets go of it when this process ends, however it ends.
+
+    Raises ConfigError where another process still holds it after `patience_s` seconds.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "run.lock"
     stream = path.open("a")
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while True:
         try:
             with naming(path):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from rich.table import Table
 
 from mirl.clock import describe_duration
 from mirl.files import read_json
+from mirl.suite import host
 from mirl.suite.experiments import Experiments, RunSpec
 from mirl.suite.results import run_directory
 
@@ -63,7 +62,7 @@ def total_wall_s(estimates: Sequence[Estimate], jobs: int) -> float:
 def default_jobs(experiments: Experiments, specs: Sequence[RunSpec]) -> int:
     """As many runs at a time as the cores of this host carry."""
     threads = max((experiments.papers[spec.paper].threads for spec in specs), default=1)
-    return max(1, (os.cpu_count() or 1) // threads)
+    return max(1, int(host.usable_cores() // threads))
 
 
 def render(estimates: Sequence[Estimate]) -> Table:
@@ -88,7 +87,7 @@ def summary(estimates: Sequence[Estimate], jobs: int) -> str:
     """One line: how many runs, how long, how much memory at a time, and whether this host has it."""
     left = [one for one in estimates if not one.finished]
     peak_mib = sum(sorted((one.memory_mib for one in left), reverse=True)[:jobs])
-    free_mib = psutil.virtual_memory().available // 2**20
+    free_mib = int(host.memory_gib()[1] * 1024)
     warning = f", more than the {free_mib:,} MiB free here" if peak_mib > free_mib else ""
     return (
         f"{len(left)} of {len(estimates)} runs to do, {jobs} at a time: about "

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from mirl.attempt_log import LOG_IS_KEPT, next_attempt_log
 from mirl.config import ConfigError, option_of
-from mirl.run import read_record
+from mirl.folder import hold, read_record
 from mirl.suite import gpus
 from mirl.suite.experiments import Experiments, RunSpec
 from mirl.suite.orphans import stop_with_parent
@@ -29,8 +27,7 @@ def run(root: Path, experiments: Experiments, spec: RunSpec) -> int:
     directory = run_directory(root, spec)
     command = [str(paper_python(root, spec.paper)), *train_arguments(experiments, spec), "--run-dir", str(directory)]
     stop_with_parent()
-    directory.mkdir(parents=True, exist_ok=True)
-    wait_until_free(directory)
+    hold(directory, WAIT_FOR_OWNER_S).close()
     threads = str(experiments.papers[spec.paper].threads)
     with gpus.taken() as gpu, next_attempt_log(directory).open("w") as log:
         environment = {**os.environ, **gpu, LOG_IS_KEPT: "1", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads}
@@ -80,20 +77,6 @@ def paper_python(root: Path, paper: str) -> Path:
     if not python.exists():
         raise ConfigError(f"papers/{paper}/.venv is not set up; run: make setup PAPER={paper}")
     return python
-
-
-def wait_until_free(directory: Path, limit_s: float = WAIT_FOR_OWNER_S) -> None:
-    """Wait for another process to let go of the run directory; raises ConfigError after `limit_s` seconds."""
-    deadline = time.monotonic() + limit_s
-    while True:
-        with (directory / "run.lock").open("a") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise ConfigError(f"{directory} is being written by another process") from None
-        time.sleep(0.5)
 
 
 def pass_signals_on(trainer: subprocess.Popen[bytes]) -> None:
