@@ -39,8 +39,8 @@ status: suite ## the runs that were begun, live with WATCH=1
 compare: suite ## verdicts of PAPER [TASK BUDGET] against the paper's numbers
 	@$(MIRL) compare $(CHOICE) $(call option,BUDGET,budget)
 
-regress: suite ## tiny runs of [PAPER] against the regression bands
-	@$(MIRL) regress $(call option,PAPER,paper) $(call option,JOBS,jobs)
+regress: suite ## tiny runs of [PAPER TASK METHOD] against the regression bands
+	@$(MIRL) regress $(CHOICE) $(call option,METHOD,method) $(call option,JOBS,jobs)
 
 bench: suite ## speed of PAPER [TASK], beside its plain twin
 	@$(MIRL) bench $(CHOICE)

@@ -174,6 +174,8 @@ def compare(
 @app.command()
 def regress(
     paper: PaperOption = None,
+    task: TaskOption = None,
+    method: MethodOption = None,
     update: Annotated[bool, typer.Option("--update", help="Record new bands and first values; needs --why.")] = False,
     why: Annotated[str, typer.Option(help="What changed on purpose.", show_default=False)] = "",
     seeds: Annotated[str, typer.Option(help="With --update: the seeds to record.")] = "0,1,2,3,4,5,6,7",
@@ -188,7 +190,7 @@ def regress(
         raise ConfigError("--update needs --why with the reason; it is recorded beside each value")
     good = True
     for name in [registry.choose_paper(experiments, paper)] if paper else experiments.papers:
-        specs = registry.select(experiments, "tiny", name, seeds=numbers(seeds) if update else None)
+        specs = registry.select(experiments, "tiny", name, task, method, numbers(seeds) if update else None)
         good &= reproducing.reproduce(place, experiments, specs, console, jobs)
         if update and good:
             reproducing.update_bands(place, experiments, name, specs, why, console)
