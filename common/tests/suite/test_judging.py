@@ -115,9 +115,30 @@ def test_the_list_shows_every_experiment_with_its_cost(mirl):
     listed = mirl("list").stdout
     assert listed.count("not run") == 2
     assert "10 s" in listed  # 1000 steps at 100 a second
-    table = mirl("list", "--markdown").stdout.splitlines()
-    assert len(table) == 2 + 2
-    assert all(line.startswith("| ") for line in table)
+
+
+def test_the_readmes_table_shows_what_was_run_and_counts_the_rest(mirl, root: Path):
+    nothing = mirl("list", "--markdown").stdout
+    assert nothing.rstrip().endswith("Not run at the paper's budget: 2 of 2 rows.")
+    finish(root, "workstation")
+    table = [line for line in mirl("list", "--markdown").stdout.splitlines() if line.startswith("| toy")]
+    assert [line.split(" | ")[2:4] for line in table] == [["random_walk", "workstation"], ["drift", "workstation"]]
+
+
+def test_the_settings_of_a_task_are_judged_published_and_shown_side_by_side(mirl, root: Path):
+    registered = root / "reproduce.yaml"
+    extreme = (
+        "setting: near\n        settings: {far: {metric: {name: train/return, unit: reward per episode}, margin: 2.0}}"
+    )
+    registered.write_text(registered.read_text().replace("margin: 1.0", f"margin: 1.0\n        {extreme}"))
+    finish(root, "tiny")
+    shown = mirl("compare", "--budget", "tiny").stdout
+    heads = next(line.split() for line in shown.splitlines() if "far" in line)
+    assert heads == ["method", "near", "far"]
+    assert mirl("publish", "--paper", "toy", "--budget", "tiny").returncode == 0
+    summary = (root / "results/published/toy/summary.csv").read_text().splitlines()
+    assert len(summary) == 1 + 4 * 2
+    assert mirl("check", "results/published").returncode == 0
 
 
 def test_a_plot_of_learning_curves_is_written(mirl, root: Path):

@@ -15,7 +15,7 @@ def seeds(values: list[float]) -> Seeds:
 
 def judged(ours: list[float], theirs: list[float], budget: str = "paper", **changes: object) -> ClaimRow:
     experiments = registered({"line": task(**changes)}, [claim()])
-    found = {("line", "ours"): seeds(ours), ("line", "theirs"): seeds(theirs)}
+    found = {("line", "", "ours"): seeds(ours), ("line", "", "theirs"): seeds(theirs)}
     return judge_claims(experiments.papers["toy"], budget, found)[0]
 
 
@@ -55,7 +55,7 @@ def test_an_unfinished_method_leaves_the_claim_not_run() -> None:
 
 def test_a_failed_seed_stops_the_claim() -> None:
     experiments = registered(claims=[claim()])
-    found = {("line", "ours"): Seeds(dict(enumerate(HIGH)), {5: "failed"}), ("line", "theirs"): seeds(LOW)}
+    found = {("line", "", "ours"): Seeds(dict(enumerate(HIGH)), {5: "failed"}), ("line", "", "theirs"): seeds(LOW)}
     row = judge_claims(experiments.papers["toy"], "paper", found)[0]
     assert row.verdict == "inconclusive"
     assert "seed 5 failed" in row.reason
@@ -71,7 +71,9 @@ def test_claims_are_corrected_for_their_number() -> None:
     names = [f"task{number}" for number in range(8)]
     claims = [claim(id=f"claim-{name}", tasks=[name]) for name in names]
     experiments = registered(dict.fromkeys(names, task()), claims)
-    found = {(name, method): seeds(values) for name in names for method, values in (("ours", HIGH), ("theirs", LOW))}
+    found = {
+        (name, "", method): seeds(values) for name in names for method, values in (("ours", HIGH), ("theirs", LOW))
+    }
     rows = judge_claims(experiments.papers["toy"], "paper", found)
     assert {row.verdict for row in rows} == {"inconclusive"}
     assert all(row.p is not None and row.p < 0.05 for row in rows)
@@ -82,10 +84,10 @@ def test_a_claim_over_tasks_keeps_them_apart() -> None:
     """Each task is clear at its own scale; thrown together the large one would hide the small one."""
     experiments = registered({"small": task(), "large": task()}, [claim(tasks=["small", "large"])])
     found = {
-        ("small", "ours"): seeds(HIGH),
-        ("small", "theirs"): seeds(LOW),
-        ("large", "ours"): seeds([1000 * value for value in HIGH]),
-        ("large", "theirs"): seeds([1000 * value for value in LOW]),
+        ("small", "", "ours"): seeds(HIGH),
+        ("small", "", "theirs"): seeds(LOW),
+        ("large", "", "ours"): seeds([1000 * value for value in HIGH]),
+        ("large", "", "theirs"): seeds([1000 * value for value in LOW]),
     }
     row = judge_claims(experiments.papers["toy"], "paper", found)[0]
     assert (row.verdict, row.probability) == ("holds", 1.0)

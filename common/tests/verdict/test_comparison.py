@@ -134,3 +134,36 @@ def test_the_table_can_be_cut_to_a_task_and_a_method(tmp_path: Path) -> None:
     assert "theirs" in text
     assert "line" not in text
     assert "ours-wins" not in text
+
+
+def test_each_setting_is_judged_by_its_own_metric_and_margin(tmp_path: Path) -> None:
+    far = {"metric": {"name": "eval_far/return", "unit": "points"}, "margin": 0.5}
+    experiments = registered({"line": task(setting="near", settings={"far": far})}, [claim(setting="far")])
+    write_references(tmp_path, RESULT, RESULT.replace("eval/return", "eval_far/return"))
+    for seed, value in enumerate(VALUES):
+        metrics = {"eval/return": [value], "eval_far/return": [value + 1]}
+        write_run(tmp_path, f"paper/toy/line/ours/seed{seed}", metrics)
+        write_run(tmp_path, f"paper/toy/line/theirs/seed{seed}", {"eval/return": [value], "eval_far/return": [0.0]})
+    built = build(tmp_path, experiments, "toy", "paper")
+    near, far_row = (one for one in built.rows if one.method == "ours")
+    assert (near.setting, near.margin, near.ours.mean, near.verdict) == ("near", 10.0, 100.0, "equivalent")
+    assert (far_row.setting, far_row.margin, far_row.ours.mean, far_row.verdict) == ("far", 0.5, 101.0, "inconclusive")
+    assert [(one.setting, one.probability) for one in built.claims] == [("far", 1.0)]
+
+
+def test_a_note_of_a_task_stands_beneath_its_rows(tmp_path: Path) -> None:
+    write_seeds(tmp_path, "paper/toy/line/ours", VALUES)
+    lines = shown(build(tmp_path, registered({"line": task(note="a stand-in of ours")}), "toy", "paper"))
+    assert [line.strip() for line in lines if "stand-in" in line] == ["line: a stand-in of ours"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": {"far": {"metric": {"name": "eval/far", "unit": "m"}, "margin": 1}}}, "settings need `setting`"),
+        ({"setting": "near"}, "claim ours-wins: no setting far on task line"),
+    ],
+)
+def test_a_setting_that_is_not_registered_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        registered({"line": task(**changes)}, [claim(setting="far")])

@@ -58,20 +58,54 @@ class Cost(Strict):
     memory_mib: int = Field(gt=0)
 
 
+class Setting(Strict):
+    """A test condition beside the first one, judged on its own."""
+
+    metric: Metric
+    margin: float = Field(gt=0)
+    """Equivalence margin, in the metric's unit."""
+
+
 class Task(Strict):
     """One environment and what is reported on it."""
 
     title: str
+    note: str = ""
+    """What a reader has to know beside every result: a stand-in, a warning."""
     methods: tuple[Name, ...] = Field(min_length=1)
     metric: Metric
+    """Of the first setting."""
     margin: float = Field(gt=0)
     """Equivalence margin, in the metric's unit."""
+    setting: str = ""
+    """Name of the first setting, where there are others."""
+    settings: dict[Name, Setting] = {}
+    """Other test conditions: moderate, extreme."""
     budgets: dict[Budget, BudgetOfRun]
     cost: dict[Name, Cost]
     """Per method."""
 
+    def in_setting(self, name: str) -> Task:
+        """This task as one of its settings judges it; '' and the first setting's name give the task itself."""
+        if name in ("", self.setting):
+            return self
+        chosen = self.settings[name]
+        return self.model_copy(update={"setting": name, "metric": chosen.metric, "margin": chosen.margin})
+
+    @property
+    def all_settings(self) -> tuple[str, ...]:
+        """The first setting's name, which may be '', then the others'."""
+        return self.setting, *self.settings
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is judged, a metric a setting."""
+        return self.metric, *(setting.metric for setting in self.settings.values())
+
     @model_validator(mode="after")
     def complete(self) -> Task:
+        if self.settings and (not self.setting or self.setting in self.settings):
+            raise ValueError("settings need `setting`, the name of the first one, which `metric` and `margin` judge")
         for budget in BUDGETS:
             if budget not in self.budgets:
                 raise ValueError(f"budget {budget} is missing")
@@ -90,6 +124,8 @@ class Claim(Strict):
     tasks: tuple[Name, ...] = Field(min_length=1)
     better: Name
     worse: Name
+    setting: str = ""
+    """Test condition; '' is each task's first."""
 
 
 class Regression(Strict):
@@ -144,6 +180,8 @@ class PaperEntry(Strict):
                 for method in (claim.better, claim.worse):
                     if method not in known:
                         raise ValueError(f"claim {claim.id}: no method {method} on task {task}")
+                if claim.setting and claim.setting not in self.tasks[task].all_settings:
+                    raise ValueError(f"claim {claim.id}: no setting {claim.setting} on task {task}")
         return self
 
 

@@ -10,31 +10,50 @@ from rich.table import Table
 
 from mirl.clock import describe_duration
 from mirl.suite import plan
-from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.experiments import Budget, Experiments, RunSpec
 from mirl.suite.results import Source
 from mirl.verdict import comparison
 from mirl.verdict.comparison import ComparisonRow
 from mirl.verdict.tables import cells_of
 
-COLUMNS = ("paper", "task", "method", "reference", "ours (mean ± sd)", "95 % CI", "seeds", "verdict", "cost a seed")
+COLUMNS = (
+    "paper",
+    "task",
+    "method",
+    "budget",
+    "reference",
+    "ours (mean ± sd)",
+    "95 % CI",
+    "seeds",
+    "verdict",
+    "cost a seed",
+)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One experiment: a paper's task with one method, at the paper's budget."""
+    """One experiment: a paper's task with one method."""
 
     paper: str
+    budget: Budget
     row: ComparisonRow
     cost: str
     """Time of one run on this host."""
 
 
 def entries(root: Path, experiments: Experiments, papers: Sequence[str], source: Source) -> Iterator[Entry]:
+    """Every experiment at the paper's budget, and those of the workstation budget that have results."""
     for paper in papers:
         for row in comparison.build(root, experiments, paper, "paper", source).rows:
-            spec = RunSpec(budget="paper", paper=paper, task=row.task, method=row.method, seed=0)
-            estimate = plan.estimate(root, experiments, spec)
-            yield Entry(paper, row, describe_duration(estimate.wall_s))
+            yield entry(root, experiments, paper, "paper", row)
+        for row in comparison.build(root, experiments, paper, "workstation", source).rows:
+            if row.ours.n:
+                yield entry(root, experiments, paper, "workstation", row)
+
+
+def entry(root: Path, experiments: Experiments, paper: str, budget: Budget, row: ComparisonRow) -> Entry:
+    spec = RunSpec(budget=budget, paper=paper, task=row.task, method=row.method, seed=0)
+    return Entry(paper, budget, row, describe_duration(plan.estimate(root, experiments, spec).wall_s))
 
 
 def cells(entry: Entry) -> list[str]:
@@ -42,7 +61,8 @@ def cells(entry: Entry) -> list[str]:
     ceiling = next((bound.value for bound in entry.row.bounds if bound.role == "ceiling"), None)
     if entry.row.reference is None and ceiling is not None:
         reference = f"none (ceiling {ceiling:g})"
-    return [entry.paper, entry.row.task, method, reference, *rest, entry.cost]
+    task = " ".join(filter(None, (entry.row.task, entry.row.setting)))
+    return [entry.paper, task, method, entry.budget, reference, *rest, entry.cost]
 
 
 def render(listed: Sequence[Entry]) -> Table:
@@ -55,6 +75,10 @@ def render(listed: Sequence[Entry]) -> Table:
 
 
 def markdown(listed: Sequence[Entry]) -> str:
-    """The table of README.md, without the cost, which differs from host to host."""
-    lines = [COLUMNS[:-1], ["---"] * (len(COLUMNS) - 1), *(cells(entry)[:-1] for entry in listed)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """The table of README.md: what was run, without the cost, which differs from host to host."""
+    run = [entry for entry in listed if entry.row.ours.n]
+    registered = [entry for entry in listed if entry.budget == "paper"]
+    lines = [COLUMNS[:-1], ["---"] * (len(COLUMNS) - 1), *(cells(entry)[:-1] for entry in run)]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    missing = sum(not entry.row.ours.n for entry in registered)
+    return f"{table}\n\nNot run at the paper's budget: {missing} of {len(registered)} rows."

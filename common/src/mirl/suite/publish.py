@@ -41,22 +41,27 @@ def publish_run(root: Path, spec: RunSpec) -> Path:
 
 
 def write_summary(root: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> None:
-    """One line a run in summary.csv; lines of other runs stay."""
+    """One line a run and setting in summary.csv; lines of other runs stay."""
     path = root / "results/published" / specs[0].paper / "summary.csv"
-    rows = {
-        row.key: row for row in [*read_table(path, Summary), *(summarise(root, experiments, spec) for spec in specs)]
-    }
-    write_table(path, Summary, sorted(rows.values(), key=lambda row: (row.budget, row.task, row.method, row.seed)))
+    new = [row for spec in specs for row in summarise(root, experiments, spec)]
+    rows = {row.key: row for row in [*read_table(path, Summary), *new]}
+    write_table(
+        path, Summary, sorted(rows.values(), key=lambda row: (row.budget, row.task, row.method, row.seed, row.metric))
+    )
 
 
-def summarise(root: Path, experiments: Experiments, spec: RunSpec) -> Summary:
-    """The registered metric of one finished run. Raises ConfigError where it was never recorded."""
-    metric = experiments.papers[spec.paper].tasks[spec.task].metric
-    value = metric_value(read_metrics(run_directory(root, spec)), metric)
-    if value is None:
-        raise ConfigError(f"{spec} never recorded {metric.name}")
+def summarise(root: Path, experiments: Experiments, spec: RunSpec) -> list[Summary]:
+    """The registered metrics of one finished run. Raises ConfigError where one was never recorded."""
+    table = read_metrics(run_directory(root, spec))
     manifest = read_json(run_directory(root, spec) / "manifest.json")
-    return Summary(
-        budget=spec.budget, task=spec.task, method=spec.labelled_method, seed=spec.seed, metric=metric.name,
-        value=float(f"{value:.6g}"), env_steps=manifest["env_steps"], wall_s=round(manifest["wall_s"], 1),
-    )  # fmt: skip
+    rows = []
+    for metric in experiments.papers[spec.paper].tasks[spec.task].metrics:
+        value = metric_value(table, metric)
+        if value is None:
+            raise ConfigError(f"{spec} never recorded {metric.name}")
+        row = Summary(
+            budget=spec.budget, task=spec.task, method=spec.labelled_method, seed=spec.seed, metric=metric.name,
+            value=float(f"{value:.6g}"), env_steps=manifest["env_steps"], wall_s=round(manifest["wall_s"], 1),
+        )  # fmt: skip
+        rows.append(row)
+    return rows

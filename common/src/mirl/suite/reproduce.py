@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.text import Text
 
 from mirl.config import ConfigError
 from mirl.manifest import lock_sha256
@@ -111,7 +112,20 @@ def judge_bands(root: Path, experiments: Experiments, specs: Sequence[RunSpec], 
     measurements = regression.measure(root, experiments, specs)
     judged = regression.judge(measurements, bands.read_bands(root, paper), bands.read_first_values(root, paper))
     console.print(bands.render(judged, lock_sha256(root / "papers" / paper)))
+    show_settings(root, experiments, specs, console)
     return all(one.finding == "within" for one in judged)
+
+
+def show_settings(root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console) -> None:
+    """What these tiny runs gave in each test condition, where their tasks have several."""
+    from mirl.verdict import comparison, tables
+
+    entry, shown = experiments.papers[specs[0].paper], {(spec.task, spec.method) for spec in specs}
+    if not any(entry.tasks[task].settings for task, _ in shown):
+        return
+    built = comparison.build(root, experiments, specs[0].paper, specs[0].budget)
+    rows = [row for row in built.rows if (row.task, row.method) in shown and row.setting]
+    console.print(Group(Text(), tables.settings_table(rows)))
 
 
 def compare(root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console) -> None:

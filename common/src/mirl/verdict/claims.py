@@ -12,8 +12,8 @@ from mirl.verdict.judgement import LEVEL, Seeds, missing_seeds, other_budget, sh
 from mirl.verdict.statistics import Interval, Pair, holm, improvement_interval, improvement_p
 
 ClaimVerdict = Literal["holds", "fails", "inconclusive", "not run"]
-AllSeeds = Mapping[tuple[str, str], Seeds]
-"""(task, method) -> its seeds."""
+AllSeeds = Mapping[tuple[str, str, str], Seeds]
+"""(task, setting, method) -> its seeds."""
 
 
 class ClaimRow(Record):
@@ -25,6 +25,8 @@ class ClaimRow(Record):
     tasks: tuple[str, ...]
     better: str
     worse: str
+    setting: str = ""
+    """Test condition; '' is each task's first."""
     n: int
     """Seeds of the task and method that has the fewest."""
     probability: float | None = None
@@ -50,11 +52,13 @@ def judge_claims(entry: PaperEntry, budget: str, seeds: AllSeeds) -> list[ClaimR
 
 def measure_claim(claim: Claim, entry: PaperEntry, budget: str, seeds: AllSeeds) -> ClaimRow:
     """The claim's probability of improvement and p, or the reason why it cannot be tested."""
-    used = [seeds[task, method] for task in claim.tasks for method in (claim.better, claim.worse)]
+    used = [
+        seeds_of(claim, entry, task, method, seeds) for task in claim.tasks for method in (claim.better, claim.worse)
+    ]
     row = ClaimRow(**claim.model_dump(), n=min(len(one.values) for one in used), verdict="not run", reason="")
     if any(not one.values for one in used):
         lacking = [f"{method} on {task}" for task in claim.tasks for method in (claim.better, claim.worse)
-                   if not seeds[task, method].values]  # fmt: skip
+                   if not seeds_of(claim, entry, task, method, seeds).values]  # fmt: skip
         return row.model_copy(update={"reason": f"no finished run of {', '.join(lacking)}"})
     hindrance = untestable(claim, entry, budget, seeds)
     if hindrance:
@@ -64,14 +68,19 @@ def measure_claim(claim: Claim, entry: PaperEntry, budget: str, seeds: AllSeeds)
     return row.model_copy(update={"probability": probability, "interval": interval, "p": improvement_p(pairs)})
 
 
+def seeds_of(claim: Claim, entry: PaperEntry, task: str, method: str, seeds: AllSeeds) -> Seeds:
+    """A method's seeds on one of the claim's tasks, in the claim's setting."""
+    return seeds[task, claim.setting or entry.tasks[task].setting, method]
+
+
 def untestable(claim: Claim, entry: PaperEntry, budget: str, seeds: AllSeeds) -> str:
     """Why the claim cannot be tested with what is there; '' where it can."""
     if budget == "tiny":
         return "the tiny budget carries no claim"
     for name in claim.tasks:
-        task = entry.tasks[name]
+        task = entry.tasks[name].in_setting(claim.setting)
         for method in (claim.better, claim.worse):
-            one = seeds[name, method]
+            one = seeds_of(claim, entry, name, method, seeds)
             if one.faults:
                 return f"{method} on {name}: {missing_seeds(one)}"
             if len(one.values) < LEAST_SEEDS:
@@ -86,9 +95,10 @@ def untestable(claim: Claim, entry: PaperEntry, budget: str, seeds: AllSeeds) ->
 
 def pair(claim: Claim, entry: PaperEntry, task: str, seeds: AllSeeds) -> Pair:
     """Both methods' values, turned so that higher is better."""
-    sign = 1.0 if entry.tasks[task].metric.higher_is_better else -1.0
+    sign = 1.0 if entry.tasks[task].in_setting(claim.setting).metric.higher_is_better else -1.0
     better, worse = (
-        [sign * value for value in seeds[task, method].values.values()] for method in (claim.better, claim.worse)
+        [sign * value for value in seeds_of(claim, entry, task, method, seeds).values.values()]
+        for method in (claim.better, claim.worse)
     )
     return better, worse
 

@@ -1,4 +1,4 @@
-"""A paper's comparison: one row a task and method, one a claim, written to verdict.json."""
+"""A paper's comparison: one row a task, setting and method, one a claim, written to verdict.json."""
 
 from __future__ import annotations
 
@@ -41,9 +41,13 @@ class Ours(Record):
 
 
 class ComparisonRow(Record):
-    """One task and method: what the paper reports, what we got, and the verdict."""
+    """One task, setting and method: what the paper reports, what we got, and the verdict."""
 
     task: str
+    setting: str
+    """Test condition; '' where the task has one only."""
+    note: str
+    """What a reader has to know beside the result."""
     method: str
     metric: str
     unit: str
@@ -92,11 +96,12 @@ def build(root: Path, experiments: Experiments, paper: str, budget: Budget, sour
     entry = experiments.papers[paper]
     references = read_references(root, paper)
     seeds = {
-        (task, method): read_seeds(root, entry, paper, task, method, budget, source)
+        (task, setting, method): read_seeds(root, entry, paper, task, setting, method, budget, source)
         for task, registered in entry.tasks.items()
+        for setting in registered.all_settings
         for method in registered.methods
     }
-    rows = [compare(entry, budget, task, method, found, references) for (task, method), found in seeds.items()]
+    rows = [compare(entry, budget, *place, found, references) for place, found in seeds.items()]
     return Comparison(
         paper=paper,
         budget=budget,
@@ -108,12 +113,12 @@ def build(root: Path, experiments: Experiments, paper: str, budget: Budget, sour
 
 
 def read_seeds(
-    root: Path, entry: PaperEntry, paper: str, task: str, method: str, budget: Budget, source: Source
+    root: Path, entry: PaperEntry, paper: str, task: str, setting: str, method: str, budget: Budget, source: Source
 ) -> Seeds:
-    """The registered metric of every registered seed of a task and method."""
+    """The registered metric of every registered seed of a task and method, in one setting."""
     values: dict[int, float] = {}
     faults: dict[int, str] = {}
-    registered = entry.tasks[task]
+    registered = entry.tasks[task].in_setting(setting)
     for seed in registered.budgets[budget].seeds:
         spec = RunSpec(budget=budget, paper=paper, task=task, method=method, seed=seed)
         found = read_seed(directory_of(root, spec, source), entry, registered, budget)
@@ -150,10 +155,10 @@ def not_as_registered(manifest: Mapping[str, Any], entry: PaperEntry, env_steps:
 
 
 def compare(
-    entry: PaperEntry, budget: str, task: str, method: str, seeds: Seeds, references: list[Reference]
+    entry: PaperEntry, budget: str, task: str, setting: str, method: str, seeds: Seeds, references: list[Reference]
 ) -> ComparisonRow:
-    """The row of one task and method."""
-    registered = entry.tasks[task]
+    """The row of one task, setting and method."""
+    registered = entry.tasks[task].in_setting(setting)
     fitting = [
         reference
         for reference in references
@@ -162,6 +167,8 @@ def compare(
     judgement = judge(seeds, fitting, registered, budget)
     return ComparisonRow(
         task=task,
+        setting=setting,
+        note=registered.note,
         method=method,
         metric=registered.metric.name,
         unit=registered.metric.unit,

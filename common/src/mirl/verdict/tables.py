@@ -45,11 +45,35 @@ def render(comparison: Comparison, task: str | None = None, method: str | None =
         Text(f"{comparison.paper}, budget {comparison.budget}", style="bold"),
         lined_table(heads, [Line(cells_of(row), sentence_of(row), section_of(row)) for row in rows]),
     ]
+    parts += [
+        Text(f"  {task}: {note}", style="dim") for task, note in {row.task: row.note for row in rows}.items() if note
+    ]
+    if any(row.setting for row in rows):
+        parts += [Text(), settings_table(rows)]
     if claims:
         heads = ("claim", "P(better)", "95 % CI", "p", "n", "verdict")
         lines = [Line(cells_of_claim(claim), claim_sentence(claim)) for claim in claims]
         parts += [Text(), lined_table(heads, lines)]
     return Group(*parts)
+
+
+def settings_table(rows: Sequence[ComparisonRow]) -> RenderableType:
+    """Our mean and sd, a line a task and method, a column a setting."""
+    settings = list(dict.fromkeys(row.setting for row in rows if row.setting))
+    ours: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        cells = ours.setdefault((row.task, row.method), {})
+        cells[row.setting] = ours_of(row)
+    lines = [
+        Line([method, *(cells.get(setting, "–") for setting in settings)], section=f"{task}  ours, mean ± sd")
+        for (task, method), cells in ours.items()
+    ]
+    return lined_table(("method", *settings), lines)
+
+
+def ours_of(row: ComparisonRow) -> str:
+    mean = row.ours.mean
+    return "–" if mean is None else with_spread(mean, row.ours.sd, decimals(mean))
 
 
 def cells_of(row: ComparisonRow) -> list[str]:
@@ -68,7 +92,8 @@ def cells_of(row: ComparisonRow) -> list[str]:
 
 def section_of(row: ComparisonRow) -> str:
     better = "higher" if row.higher_is_better else "lower"
-    return f"{row.task}  {row.metric}, {better} is better, margin ±{row.margin:g} {row.unit}"
+    setting = f"{row.setting}: " if row.setting else ""
+    return f"{row.task}  {setting}{row.metric}, {better} is better, margin ±{row.margin:g} {row.unit}"
 
 
 def with_spread(mean: float, spread: float | None, digits: int) -> str:

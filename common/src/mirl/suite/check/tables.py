@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import CsvTable, VerdictFile
-from mirl.suite.experiments import Experiments, Metric
+from mirl.suite.experiments import Experiments, Metric, PaperEntry
 from mirl.suite.records import Band, FirstValue, Reference, Summary, columns, describe_fault, repeated
 from mirl.suite.results import metric_value, read_metrics
 from mirl.verdict.comparison import Comparison, registration_sha256
@@ -101,16 +101,21 @@ def summary_runs(table: CsvTable, experiments: Experiments) -> Sentences:
     entry = experiments.papers.get(table.paper)
     if table.kind is not Summary or entry is None or not has_columns(table):
         return
-    lines = {folder_of(row): row for row in table.rows if isinstance(row, Summary)}
+    lines = [(folder_of(row), row) for row in table.rows if isinstance(row, Summary)]
     top = table.path.parent
     folders = {str(path.parent.relative_to(top)) for path in top.glob("*/*/*/seed*/manifest.json")}
-    for folder in sorted(folders - lines.keys()):
+    for folder in sorted(folders - {folder for folder, _ in lines}):
         yield f"has no line for {folder}"
-    for folder, row in lines.items():
+    for folder, row in lines:
+        judged = [metric for metric in registered_metrics(entry, row.task) if metric.name == row.metric]
         if folder not in folders:
             yield f"has a line for {folder}, which is not published"
-        elif row.task in entry.tasks and row.metric == entry.tasks[row.task].metric.name:
-            yield from wrong_value(top / folder, row, entry.tasks[row.task].metric)
+        for metric in judged:
+            yield from wrong_value(top / folder, row, metric)
+
+
+def registered_metrics(entry: PaperEntry, task: str) -> tuple[Metric, ...]:
+    return entry.tasks[task].metrics if task in entry.tasks else ()
 
 
 def folder_of(row: Summary) -> str:

@@ -143,7 +143,7 @@ def metrics_registered(run: RunFolder, experiments: Experiments) -> Sentences:
     entry = experiments.papers.get(run.spec.paper) if run.spec else None
     if not run.manifest or not entry or not run.spec or run.spec.task not in entry.tasks:
         return
-    wanted = {entry.tasks[run.spec.task].metric.name}
+    wanted = {metric.name for metric in entry.tasks[run.spec.task].metrics}
     if run.spec.budget == "tiny" and run.spec.method in entry.regression:
         wanted |= set(entry.regression[run.spec.method].names)
     for name in sorted(wanted - set(cells(run, "metrics.csv", METRICS_HEADER)["name"])):
