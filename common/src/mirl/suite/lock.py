@@ -3,7 +3,8 @@
     python lock.py papers/mime      (in an environment with poetry and poetry-plugin-export; `make lock` makes one)
 
 Only the standard library is used. The suite's project gives requirements-suite.txt; a paper gives requirements-gpu.txt,
-which is everything, and requirements-cpu.txt, which leaves torch's CUDA build and its libraries out.
+which is everything with the extra `gpu` where there is one, and requirements-cpu.txt, which leaves the CUDA libraries and
+torch's CUDA build out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 CUDA_ONLY = re.compile(r"^(torch|triton|cuda-\w+|nvidia-[\w-]+)==")
@@ -21,16 +23,20 @@ def main() -> int:
     project = Path(sys.argv[1])
     poetry = str(Path(sys.executable).with_name("poetry"))
     subprocess.run([poetry, "lock", "--directory", str(project)], check=True)
-    is_suite = (project / "src/mirl").is_dir()
-    extras = ["--extras", "suite"] if is_suite else []
-    export = [poetry, "export", "--directory", str(project), "--with", "dev", "--format", "requirements.txt", *extras]
-    blocks = split(subprocess.run(export, check=True, capture_output=True, text=True).stdout)
-    if is_suite:
-        write(project / "requirements-suite.txt", blocks)
+    extras = tomllib.loads((project / "pyproject.toml").read_text())["project"].get("optional-dependencies", {})
+    if "suite" in extras:
+        write(project / "requirements-suite.txt", export(poetry, project, "suite"))
         return 0
-    write(project / "requirements-gpu.txt", blocks)
-    write(project / "requirements-cpu.txt", [block for block in blocks if not CUDA_ONLY.match(block)])
+    write(project / "requirements-gpu.txt", export(poetry, project, *extras))
+    write(project / "requirements-cpu.txt", [one for one in export(poetry, project) if not CUDA_ONLY.match(one)])
     return 0
+
+
+def export(poetry: str, project: Path, *extras: str) -> list[str]:
+    """The locked packages of a project with these extras."""
+    command = [poetry, "export", "--directory", str(project), "--with", "dev", "--format", "requirements.txt"]
+    command += [word for extra in extras for word in ("--extras", extra)]
+    return split(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def split(exported: str) -> list[str]:
