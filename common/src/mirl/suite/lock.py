@@ -2,9 +2,9 @@
 
     python lock.py papers/mime      (in an environment with poetry and poetry-plugin-export; `make lock` makes one)
 
-Only the standard library is used. The suite's project gives requirements-suite.txt; a paper gives requirements-gpu.txt,
-which is everything with the extra `gpu` where there is one, and requirements-cpu.txt, which leaves the CUDA libraries and
-torch's CUDA build out.
+Only the standard library is used. The suite's project gives requirements-suite.txt. A paper gives requirements-gpu.txt,
+which is everything, with the extra `gpu` where there is one, and requirements-cpu.txt, which leaves the CUDA libraries
+and torch's CUDA build out.
 """
 
 from __future__ import annotations
