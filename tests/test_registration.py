@@ -47,7 +47,10 @@ def test_every_registered_override_is_a_field_of_the_config(paper: str, budget: 
 def test_the_papers_budget_is_what_the_paper_itself_defaults_to(paper: str):
     for spec in registry.select(EXPERIMENTS, "paper", paper):
         fields = {field["name"]: field["default"] for field in described(paper)["config"][spec.task][spec.method]}
-        assert EXPERIMENTS.papers[paper].tasks[spec.task].budgets["paper"].env_steps == fields["total_env_steps"]
+        assert (
+            EXPERIMENTS.papers[paper].tasks[spec.task].budgets["paper"].of(spec.method).env_steps
+            == fields["total_env_steps"]
+        )
 
 
 @pytest.mark.parametrize("paper", EXPERIMENTS.papers)

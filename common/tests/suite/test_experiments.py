@@ -3,10 +3,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from mirl.config import ConfigError
 from mirl.suite import experiments as registry
 from mirl.suite.experiments import RunSpec
+
+COST = {"env_steps_per_s": 10, "memory_mib": 10}
+TASK = {
+    "title": "a line",
+    "methods": ["ours", "theirs"],
+    "metric": {"name": "eval/return", "unit": "points"},
+    "margin": 1.0,
+    "cost": {"ours": COST, "theirs": COST},
+}
 
 
 @pytest.fixture
@@ -85,3 +95,23 @@ def test_the_repository_is_found_from_any_folder_in_it(root: Path, tmp_path_fact
     assert registry.find_root(root / "papers/toy") == root
     with pytest.raises(ConfigError, match=r"no reproduce\.yaml"):
         registry.find_root(tmp_path_factory.mktemp("elsewhere"))
+
+
+def test_a_method_may_run_another_budget_with_fields_of_its_own():
+    budgets = {
+        name: {"env_steps": 100, "seeds": [0], "overrides": {"fast": True}} for name in registry.BUDGETS
+    }  # fmt: skip
+    budgets["tiny"]["methods"] = {"theirs": {"env_steps": 7, "overrides": {"batch_size": 4}}}
+    budgets["paper"]["methods"] = {"theirs": {"overrides": {}}}
+    task = registry.Task.model_validate({**TASK, "budgets": budgets})
+    tiny, paper = task.budgets["tiny"], task.budgets["paper"]
+    assert (tiny.of("ours").env_steps, tiny.of("ours").overrides) == (100, {"fast": True})
+    assert (tiny.of("theirs").env_steps, tiny.of("theirs").overrides) == (7, {"batch_size": 4})
+    assert (paper.of("theirs").env_steps, paper.of("theirs").overrides) == (100, {})
+    assert task.of("theirs").budgets["tiny"].env_steps == 7
+
+
+def test_a_budget_of_a_method_that_the_task_does_not_have_is_refused():
+    budgets = {name: {"env_steps": 100, "seeds": [0], "methods": {"nobody": {}}} for name in registry.BUDGETS}
+    with pytest.raises(ValidationError, match="budget tiny: no method nobody"):
+        registry.Task.model_validate({**TASK, "budgets": budgets})

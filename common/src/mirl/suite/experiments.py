@@ -39,6 +39,15 @@ class Metric(Strict):
     higher_is_better: bool = True
 
 
+class MethodBudget(Strict):
+    """How much of an experiment one method runs, where it differs from the others."""
+
+    env_steps: int | None = Field(default=None, gt=0)
+    """None: as many as the others."""
+    overrides: dict[str, Any] = {}
+    """In place of the others'; a method of another kind has other fields."""
+
+
 class BudgetOfRun(Strict):
     """How much of an experiment is run."""
 
@@ -47,6 +56,15 @@ class BudgetOfRun(Strict):
     seeds: tuple[int, ...] = Field(min_length=1)
     overrides: dict[str, Any] = {}
     """Config fields set for this budget."""
+    methods: dict[Name, MethodBudget] = {}
+    """Methods that run otherwise."""
+
+    def of(self, method: str) -> BudgetOfRun:
+        """This budget as a method runs it."""
+        own = self.methods.get(method)
+        if own is None:
+            return self
+        return self.model_copy(update={"env_steps": own.env_steps or self.env_steps, "overrides": own.overrides})
 
 
 class Cost(Strict):
@@ -85,6 +103,10 @@ class Task(Strict):
     cost: dict[Name, Cost]
     """Per method."""
 
+    def of(self, method: str) -> Task:
+        """This task with its budgets as a method runs them."""
+        return self.model_copy(update={"budgets": {name: one.of(method) for name, one in self.budgets.items()}})
+
     def in_setting(self, name: str) -> Task:
         """This task as one of its settings judges it; '' and the first setting's name give the task itself."""
         if name in ("", self.setting):
@@ -109,6 +131,9 @@ class Task(Strict):
         for budget in BUDGETS:
             if budget not in self.budgets:
                 raise ValueError(f"budget {budget} is missing")
+            for method in self.budgets[budget].methods:
+                if method not in self.methods:
+                    raise ValueError(f"budget {budget}: no method {method}")
         for method in self.methods:
             if method not in self.cost:
                 raise ValueError(f"cost of method {method} is missing")

@@ -34,7 +34,7 @@ class Estimate:
 def estimate(root: Path, experiments: Experiments, spec: RunSpec) -> Estimate:
     """Time and memory of one run on this host."""
     task = experiments.papers[spec.paper].tasks[spec.task]
-    cost, env_steps = task.cost[spec.method], task.budgets[spec.budget].env_steps
+    cost, env_steps = task.cost[spec.method], task.budgets[spec.budget].of(spec.method).env_steps
     finished = (run_directory(root, spec) / "manifest.json").exists()
     here = wall_seconds_here(root, spec)
     if here:

@@ -58,7 +58,7 @@ def train_arguments(experiments: Experiments, spec: RunSpec) -> list[str]:
 def registered_fields(experiments: Experiments, spec: RunSpec) -> dict[str, Any]:
     """The config fields that reproduce.yaml sets for a SPEC: budget first, then its overrides, then the variant's."""
     entry = experiments.papers[spec.paper]
-    budget = entry.tasks[spec.task].budgets[spec.budget]
+    budget = entry.tasks[spec.task].budgets[spec.budget].of(spec.method)
     variant = entry.variants[spec.variant] if spec.variant else {}
     return {"total_env_steps": budget.env_steps, "threads": entry.threads, **budget.overrides, **variant}
 

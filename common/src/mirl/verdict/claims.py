@@ -87,9 +87,10 @@ def untestable(claim: Claim, entry: PaperEntry, budget: str, seeds: AllSeeds) ->
                 return f"{method} on {name} has n = {len(one.values)}; at least {LEAST_SEEDS} seeds carry a claim"
             if not all(map(math.isfinite, one.values.values())):
                 return f"{task.metric.name} of {method} on {name} is not a finite number for every seed"
-        difference = other_budget(task, budget, task.budgets["paper"].env_steps)
-        if difference:
-            return f"{name}: {difference}"
+            own = task.of(method)
+            difference = other_budget(own, budget, own.budgets["paper"].env_steps)
+            if difference:
+                return f"{name}: {difference}"
     return ""
 
 

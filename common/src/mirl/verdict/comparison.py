@@ -118,7 +118,7 @@ def read_seeds(
     """The registered metric of every registered seed of a task and method, in one setting."""
     values: dict[int, float] = {}
     faults: dict[int, str] = {}
-    registered = entry.tasks[task].in_setting(setting)
+    registered = entry.tasks[task].of(method).in_setting(setting)
     for seed in registered.budgets[budget].seeds:
         spec = RunSpec(budget=budget, paper=paper, task=task, method=method, seed=seed)
         found = read_seed(directory_of(root, spec, source), entry, registered, budget)
@@ -158,7 +158,7 @@ def compare(
     entry: PaperEntry, budget: str, task: str, setting: str, method: str, seeds: Seeds, references: list[Reference]
 ) -> ComparisonRow:
     """The row of one task, setting and method."""
-    registered = entry.tasks[task].in_setting(setting)
+    registered = entry.tasks[task].of(method).in_setting(setting)
     fitting = [
         reference
         for reference in references
