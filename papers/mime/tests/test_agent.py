@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from mime.agent import MamlAgent, MimeAgent, make_agent
-from mime.config import configure
+from mime.agent import MamlAgent, MamlExplAgent, MimeAgent, make_agent
+from mime.config import CONFIGS, MamlNoiseConfig, configure
 from mime.envs import batch_of, make
 from mime.evaluate import SETTINGS, environment_for, metrics_of, run_tests
 from mime.objectives import mixed_rewards
+from mime.rollout import Episodes
 from mime.streams import Streams, generator
 from mime.surrogate import MetaBatch
 
@@ -20,7 +21,7 @@ SMALL = {"meta_batch_size": 2, "fast_batch_size": 3}
 
 
 def small_agent(method: str, seed: int = 0, fidelity: str = "faithful", **changes: object) -> MamlAgent:
-    fast = {"dyn_first_updates": 2, "pre_epochs": 0} if method == "mime" else {}
+    fast = {"dyn_first_updates": 2, "pre_epochs": 0} if method in ("mime", "maml_expl") else {}
     config = replace(configure("wide_ring", method, fidelity), **(SMALL | fast | changes))  # type: ignore[arg-type]
     return make_agent(config, 2, 2, seed)
 
@@ -41,7 +42,7 @@ def iterate(agent: MamlAgent, iterations: int) -> list[dict[str, float]]:
     return metrics
 
 
-@pytest.mark.parametrize("method", ["maml", "mime"])
+@pytest.mark.parametrize("method", CONFIGS)
 def test_the_same_seed_gives_the_same_parameters_and_metrics(method: str):
     agents = [small_agent(method) for _ in range(2)]
     first, second = (iterate(agent, 3) for agent in agents)
@@ -60,6 +61,55 @@ def test_streams_depend_on_their_key_alone():
     assert torch.equal(first, Streams(0, 3).normal("actions", 5))
     others = [Streams(1, 3), Streams(0, 4), Streams(0, 3, prefix="test ")]
     assert not any(torch.equal(first, stream.normal("actions", 5)) for stream in others)
+
+
+def test_reward_noise_has_the_registered_spread_and_is_absent_from_tests():
+    agent = small_agent("maml_noise", noise_sd=0.1)
+    batch, draw = batch_for(agent, 0)
+    noise = batch.valid.intrinsic
+    assert noise is not None
+    assert float(noise.std()) == pytest.approx(0.1, rel=0.1)
+    torch.testing.assert_close(noise, 0.1 * draw.normal("valid noise", 2, 100, 3))
+    rewards = batch.valid.extrinsic + noise
+    torch.testing.assert_close(batch.valid.advantages, agent.advantages(rewards, batch.valid.values))
+    tested = replace(agent.config, evaluation_steps=1, evaluation_batches=1)
+    (test,) = run_tests(agent, tested, "wide_ring")
+    assert test.data.valid.intrinsic is None
+
+
+def test_the_noise_is_a_tenth_unless_fixed():
+    faithful, fixed = (configure("wide_ring", "maml_noise", fidelity) for fidelity in ("faithful", "fixed"))
+    assert isinstance(faithful, MamlNoiseConfig)
+    assert isinstance(fixed, MamlNoiseConfig)
+    assert (faithful.noise_sd, fixed.noise_sd) == (0.1, 1.0)
+
+
+def test_without_noise_maml_noise_learns_what_maml_learns():
+    maml, noisy = small_agent("maml"), small_agent("maml_noise", noise_sd=0.0)
+    iterate(maml, 2)
+    iterate(noisy, 2)
+    assert torch.equal(maml.policy, noisy.policy)
+
+
+def test_with_a_fixed_share_eta_stays_where_it_is_and_the_bonus_is_mixed_all_the_same():
+    agent = small_agent("maml_expl")
+    assert isinstance(agent, MamlExplAgent)
+    metrics = iterate(agent, 3)
+    assert float(agent.eta.sigmoid()) == pytest.approx(0.1)
+    assert "train/eta" not in metrics[-1]
+    assert metrics[-1]["train/intrinsic_return"] > 0
+    assert "eta" not in agent.state()
+
+
+def test_the_dynamics_model_sees_the_leading_numbers_only():
+    config = replace(configure("ml10", "mime", "faithful"), dyn_samples=1)
+    agent = make_agent(config, 12, 4, 0, dynamics_size=6)
+    assert isinstance(agent, MimeAgent)
+    assert (agent.layout.size, agent.model.layout.size) == (5256, 10_508)
+    episodes = Episodes(torch.randn(1, 5, 2, 12), torch.randn(1, 5, 2, 4), torch.zeros(1, 5, 2), torch.zeros(1, 5, 2))
+    inputs, targets = agent.transitions(episodes)
+    assert (inputs.shape, targets.shape) == ((1, 4, 2, 10), (1, 4, 2, 6))
+    torch.testing.assert_close(targets, episodes.observations[:, 1:, :, :6])
 
 
 def test_trajectories_have_noise_of_their_own():
@@ -184,7 +234,7 @@ def test_testing_changes_nothing_and_repeats(setting: str):
 def test_testing_plays_the_compass_goals_and_mime_explores_while_it_adapts():
     agent = small_agent("mime", evaluation_steps=2, evaluation_batches=1)
     (batch,) = run_tests(agent, agent.config, "wide_ring")
-    assert len(batch.goals) == 16
+    assert len(batch.tasks) == 16
     assert len(batch.data.train) == 2
     assert all(phase.intrinsic is not None for phase in [*batch.data.train, batch.data.valid])
 
@@ -193,9 +243,11 @@ def test_testing_plays_the_compass_goals_and_mime_explores_while_it_adapts():
 def test_evaluating_on_the_training_distribution_never_replays_the_training_goals(seed: int):
     agent = small_agent("maml", seed, evaluation_seed=seed, evaluation_steps=0, evaluation_batches=2)
     (*_, seen), repeated = (run_tests(agent, agent.config, "wide_ring", "train") for _ in range(2))
-    trained_on = {tuple(task["goal"]) for task in environment_for("wide_ring", seed).unwrapped.sample_tasks(100)}
-    assert not trained_on & {tuple(goal) for goal in seen.goals}
-    np.testing.assert_array_equal(seen.goals, repeated[-1].goals)
+    trained_on = {
+        tuple(task["goal"]) for task in environment_for("wide_ring", seed, agent.config).unwrapped.sample_tasks(100)
+    }
+    assert not trained_on & {tuple(task["goal"]) for task in seen.tasks}
+    np.testing.assert_equal(seen.tasks, repeated[-1].tasks)
 
 
 def test_the_test_reports_travel_before_and_after_adaptation():

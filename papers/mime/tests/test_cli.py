@@ -19,6 +19,8 @@ import yaml
 from mime.__main__ import PAPER
 from mime.config import FOLDER, SETTINGS_FILES
 from mime.original import translate
+from mime.pearl.config import FOLDER as PEARL_FOLDER
+from mime.pearl.config import SETTINGS_FILES as PEARL_FILES
 from mirl.config import ConfigError
 from mirl.paper import main
 
@@ -45,6 +47,16 @@ def train_words(directory: Path, method: str, iterations: int = 2, *more: str) -
     total = ["--total-env-steps", str(iterations * ENV_STEPS_PER_ITERATION)]
     names = ["train", "--task", "wide_ring", "--method", method, "--seed", "0", "--run-dir", str(directory)]
     return [*names, "--device", "cpu", *SMALL, *fast, *total, *more]
+
+
+def pearl_words(directory: Path, iterations: int, *more: str) -> list[str]:
+    """PEARL with 3 gradient steps an iteration of 1,000 env steps, after 1,000 at the beginning."""
+    return [
+        "train", "--task", "wide_ring", "--method", "pearl", "--seed", "0", "--run-dir", str(directory),
+        "--device", "cpu", "--total-env-steps", str(1000 * (iterations + 1)), "--num-initial-steps", "100",
+        "--num-tasks-sample", "1", "--meta-batch", "2", "--num-train-steps-per-itr", "3", "--batch-size", "8",
+        "--embedding-batch-size", "8", "--net-size", "16", "--evaluation-batches", "1", *more,
+    ]  # fmt: skip
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -167,6 +179,64 @@ def test_a_killed_run_continues_and_ends_equal(tmp_path: Path, kill: signal.Sign
         assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
 
 
+def test_a_pearl_run_stopped_between_gradient_steps_continues_and_ends_equal(tmp_path: Path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    steps = ["--num-train-steps-per-itr", "80"]
+    assert run(*pearl_words(whole, 3), *steps).returncode == 0
+    words = [*pearl_words(broken, 3), *steps]
+    stopped = subprocess.Popen(command(words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not saved_iterations(broken) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(stopped.pid, signal.SIGTERM)
+    stopped.communicate(timeout=60)
+    assert not (broken / "manifest.json").exists(), "the run ended before it was killed"
+    resumed = run(*words)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "continuing" in resumed.stdout
+    assert records(broken) == records(whole)
+    assert (broken / "episodes.csv").read_bytes() == (whole / "episodes.csv").read_bytes()
+
+
+def test_pearl_is_tested_by_posterior_sampling_and_filmed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder, film = tmp_path / "run", tmp_path / "film.mp4"
+    assert main(PAPER, pearl_words(folder, 1)) == 0
+    trained = {row["name"]: row["value"] for row in rows(folder / "metrics.csv")}
+    assert {"loss/critic", "loss/value", "loss/policy", "loss/encoder_kl", "train/adapted_return"} <= set(trained)
+    capsys.readouterr()
+    assert main(PAPER, ["evaluate", "--run-dir", str(folder), "--video", str(film)]) == 0
+    assert f"{float(trained['eval/travel']):.6g}" in capsys.readouterr().out
+    assert main(PAPER, ["evaluate", "--run-dir", str(folder), "--num-steps-per-eval", "600", "--episodes", "2"]) == 0
+    assert "eval/return_step_5" in capsys.readouterr().out
+    assert film.stat().st_size > 10_000
+    assert main(PAPER, ["--output-folder", str(folder)]) == 2
+    assert "test.py does not test pearl" in capsys.readouterr().err
+
+
+def test_pearl_is_refused_on_a_task_it_does_not_know(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["train", "--task", "ml10", "--method", "pearl", "--seed", "0", "--run-dir", str(tmp_path / "run")]
+    assert main(PAPER, words) == 2
+    said = capsys.readouterr().err
+    assert "pearl has no settings for task ml10" in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "columns"),
+    [("maml_noise", set()), ("maml_expl", EXPLORATION_COLUMNS - {"Eta"}), ("e_maml", set())],
+)
+def test_the_other_methods_leave_their_files_too(tmp_path: Path, method: str, columns: set[str]):
+    fast = FAST_MIME if method == "maml_expl" else []
+    words = [*train_words(tmp_path / "run", method, 1, "--evaluation-steps", "1"), *fast]
+    assert main(PAPER, words) == 0
+    assert set(rows(tmp_path / "run" / "train_result.csv")[0]) == COLUMNS | columns
+    assert (tmp_path / "run" / "dynamics.th").exists() == (method == "maml_expl")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    switches = {"use_vime": "maml_expl", "add_noise": "maml_noise", "e_maml": "e_maml", "adapt_eta": "mime"}
+    assert {flag: config[flag] for flag in switches} == {flag: method == name for flag, name in switches.items()}
+
+
 def saved_iterations(directory: Path) -> bool:
     return (directory / "checkpoint" / "latest.json").exists()
 
@@ -236,10 +306,14 @@ def test_an_edited_settings_file_overrides_the_papers_values(tmp_path: Path):
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("--config {yaml} --output-folder x --add-noise", "--add-noise asks for MAML\\+noise"),
-        ("--config {yaml} --output-folder x --e-maml", "--e-maml asks for E-MAML"),
-        ("--config {yaml} --output-folder x --use-vime", "--adapt-eta must be given too"),
-        ("--config {yaml} --output-folder x --adapt-eta", "--use-vime must be given too"),
+        ("--config {yaml} --output-folder x --adapt-eta", "--adapt-eta has no effect without --use-vime"),
+        ("--config {yaml} --output-folder x --adapt-eta --e-maml", "--adapt-eta has no effect without --use-vime"),
+        ("--config {yaml} --output-folder x --use-vime --e-maml", "--e-maml --use-vime together are no method"),
+        ("--config {yaml} --output-folder x --add-noise --e-maml", "--add-noise --e-maml together are no method"),
+        ("--config {yaml} --output-folder x --use-inv-vime", "--use-inv-vime asks for an inverse dynamics model"),
+        ("--config {yaml} --output-folder x --use-vime --use-inv-vime", "--use-inv-vime asks for"),
+        ("--config pendulum.json --output-folder x --use-vime", "--use-vime means nothing to pearl"),
+        ("--config nowhere.json --output-folder x", "nowhere.json does not exist"),
         ("--config {yaml}", "--output-folder"),
         ("--config nowhere.yaml --output-folder x", "nowhere.yaml does not exist"),
         ("--config {yaml} --output-folder x --num-workers 0", "must be a whole number of at least 1, got 0"),
@@ -254,7 +328,54 @@ def test_original_flags_that_cannot_be_honoured_get_one_line(line: str, complain
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("change", [{"env-name": "DogNavigation2D-v0"}, {"env-kwargs": {"low": 4.0, "high": 9.0}}])
+@pytest.mark.parametrize(
+    ("switches", "method"),
+    [
+        ("", "maml"),
+        ("--add-noise", "maml_noise"),
+        ("--use-vime", "maml_expl"),
+        ("--use-vime --adapt-eta", "mime"),
+        ("--e-maml", "e_maml"),
+    ],
+)
+@pytest.mark.parametrize("task", SETTINGS_FILES)
+def test_every_settings_file_trains_every_method(task: str, switches: str, method: str):
+    words = translate([*switches.split(), "--config", f"configs/msc_project/{SETTINGS_FILES[task]}",
+                       "--output-folder", "x", "--num-workers", "6"])  # fmt: skip
+    assert words[:5] == ["train", "--task", task, "--method", method]
+    assert ("--num-workers" in words) == (task == "ml10")
+
+
+@pytest.mark.parametrize("task", PEARL_FILES)
+def test_every_launcher_file_trains_pearl(task: str, tmp_path: Path):
+    words = translate(["--config", f"pearl/configs/{PEARL_FILES[task]}", "--output-folder", "x", "--seed", "2"])
+    assert words == ["train", "--task", task, "--method", "pearl", "--seed", "2", "--run-dir", "x", "--device", "cpu"]
+    settings = json.loads((PEARL_FOLDER / PEARL_FILES[task]).read_text())
+    settings["algo_params"]["kl_lambda"] = 0.5
+    (tmp_path / "mine.json").write_text(json.dumps(settings))
+    assert translate(["--config", str(tmp_path / "mine.json"), "--output-folder", "x"])[-2:] == ["--kl-lambda", "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"env_name": "dog"}, "no env_name 'dog'"),
+        ({"n_train_tasks": 2.5}, "n_train_tasks must be a whole number, got 2.5"),
+        ({"algo_params": {"kl_lambda": "much"}}, "kl_lambda must be of type float, got much"),
+        ({"algo_params": {"lambda": 1}}, "no key 'lambda'"),
+        ({"algo_params": {"update_post_train": 2}}, "update_post_train must be 1, got 2"),
+        ({"algo_params": []}, "must hold env_name"),
+    ],
+)
+def test_bad_launcher_files_get_one_line(tmp_path: Path, change: dict[str, object], complaint: str):
+    settings = json.loads((PEARL_FOLDER / "pendulum.json").read_text())
+    (tmp_path / "mine.json").write_text(json.dumps(settings | change))
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        translate(["--config", str(tmp_path / "mine.json"), "--output-folder", "x"])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"env-name": "AntVel-v1"}, {"env-kwargs": {"low": 4.0, "high": 9.0}}])
 def test_settings_for_another_environment_get_one_line(tmp_path: Path, change: dict[str, object]):
     settings = yaml.safe_load((FOLDER / SETTINGS_FILES["wide_ring"]).read_text())
     path = tmp_path / "mine.yaml"
@@ -265,5 +386,12 @@ def test_settings_for_another_environment_get_one_line(tmp_path: Path, change: d
 
 def test_describe_counts_parameters(capsys: pytest.CaptureFixture[str]):
     assert main(PAPER, ["describe", "--json"]) == 0
-    counts = json.loads(capsys.readouterr().out)["parameter_counts"]["wide_ring"]
-    assert counts == {"maml": {"policy": 4484}, "mime": {"policy": 4484, "dynamics": 452}}
+    described = json.loads(capsys.readouterr().out)
+    counts = described["parameter_counts"]["wide_ring"]
+    assert {method: counts[method] for method in ("maml", "mime")} == {
+        "maml": {"policy": 4484},
+        "mime": {"policy": 4484, "dynamics": 452},
+    }
+    assert described["parameter_counts"]["ml10"]["maml_expl"] == {"policy": 5256, "dynamics": 10_508}
+    assert set(described["config"]["dog"]) == {"maml", "maml_noise", "maml_expl", "mime", "e_maml"}
+    assert "pearl" in described["config"]["pendulum"]

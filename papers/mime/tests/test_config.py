@@ -8,28 +8,54 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mime.config import FOLDER, SETTINGS_FILES, MamlConfig, MimeConfig, config_from, configure, read_settings
+from mime.config import CONFIGS, FOLDER, SETTINGS_FILES, MimeConfig, config_from, configure, read_settings
 from mirl.config import ConfigError, as_dictionary, from_dictionary
 
-PAPER_STEPS = {"wide_ring": 4_120_000, "hard_exploration": 4_120_000, "close_ring": 12_360_000}
+PAPER_STEPS = {
+    "wide_ring": 4_120_000,
+    "hard_exploration": 4_120_000,
+    "close_ring": 12_360_000,
+    "dog": 1_500_000,
+    "pendulum": 4_120_000,
+    "pendulum_sparse": 4_120_000,
+    "ml10": 9_600_000,
+}
 
 
 @pytest.mark.parametrize("task", SETTINGS_FILES)
-@pytest.mark.parametrize("method", ["maml", "mime"])
-def test_every_method_trains_for_103_iterations(task: str, method: str):
+@pytest.mark.parametrize("method", CONFIGS)
+def test_every_method_trains_for_the_papers_iterations(task: str, method: str):
     assert configure(task, method, "faithful").total_env_steps == PAPER_STEPS[task]
 
 
 @pytest.mark.parametrize("task", SETTINGS_FILES)
-def test_mime_has_the_papers_values(task: str):
+def test_what_all_tasks_share_has_the_papers_values(task: str):
     config = configure(task, "mime", "faithful")
     assert isinstance(config, MimeConfig)
-    assert (config.gamma, config.gae_lambda, config.fast_batch_size, config.fast_lr) == (1.0, 1.0, 20, 0.05)
-    assert (config.meta_batch_size, config.hidden_sizes, config.max_kl, config.cg_iters) == (10, (64, 64), 0.01, 10)
+    assert (config.gae_lambda, config.hidden_sizes, config.max_kl, config.cg_iters) == (1.0, (64, 64), 0.01, 10)
     assert (config.cg_damping, config.ls_max_steps, config.ls_backtrack_ratio) == (1e-5, 15, 0.8)
-    assert (config.dyn_lr, config.dyn_fast_lr, config.dyn_prior_sd, config.dyn_hidden) == (1e-4, 1e-4, 0.01, (32,))
-    assert (config.eta, config.eta_lr, config.pre_epochs, config.first_order) == (0.1, 1000.0, 3, False)
+    assert (config.num_steps, config.dyn_fast_lr, config.eta, config.first_order) == (1, 1e-4, 0.1, False)
     assert (config.evaluation_batches, config.evaluation_steps, config.evaluation_seed) == (3, 10, 1)
+
+
+PAPER_VALUES = {
+    # gamma, trajectories, fast-lr, tasks, dyn-hidden, dyn-lr, eta-lr, pre-epochs, dyn-prior-sd
+    "wide_ring": (1.0, 20, 0.05, 10, (32,), 1e-4, 1000.0, 3, 0.01),
+    "hard_exploration": (1.0, 20, 0.05, 10, (32,), 1e-4, 1000.0, 3, 0.01),
+    "close_ring": (1.0, 20, 0.05, 10, (32,), 1e-4, 1000.0, 3, 0.01),
+    "dog": (1.0, 10, 0.01, 10, (32,), 1e-4, 1000.0, 0, 0.01),
+    "pendulum_sparse": (0.99, 20, 0.05, 20, (32,), 5e-4, 1000.0, 3, 0.5),
+    "pendulum": (0.99, 20, 0.05, 20, (32,), 5e-4, 10.0, 3, 0.5),
+    "ml10": (0.99, 10, 0.05, 20, (64, 64), 1e-4, 10.0, 10, 0.5),
+}
+
+
+@pytest.mark.parametrize("task", SETTINGS_FILES)
+def test_what_tasks_differ_in_has_the_papers_values(task: str):
+    config = configure(task, "mime", "faithful")
+    names = ("gamma", "fast_batch_size", "fast_lr", "meta_batch_size", "dyn_hidden", "dyn_lr", "eta_lr", "pre_epochs",
+             "dyn_prior_sd")  # fmt: skip
+    assert tuple(getattr(config, name) for name in names) == PAPER_VALUES[task]
 
 
 def test_a_maml_run_has_no_field_of_the_dynamics_model():
@@ -47,6 +73,26 @@ def test_fixed_mends_every_fault_that_has_a_switch():
     assert configure("wide_ring", "maml", "faithful") == configure("wide_ring", "maml", "fixed")
 
 
+SWITCHES = {
+    "maml_noise": {"noise_sd": 1.0},
+    "maml_expl": {"dynamics_gradients": "fresh", "dynamics_batch": "whole"},
+    "e_maml": {"exploration_credit": "return", "line_search_tasks": "all"},
+}
+
+
+@pytest.mark.parametrize("method", SWITCHES)
+def test_fixed_differs_from_faithful_in_the_methods_switches_alone(method: str):
+    faithful, fixed = (as_dictionary(configure("wide_ring", method, fidelity)) for fidelity in ("faithful", "fixed"))
+    assert {name: value for name, value in fixed.items() if value != faithful[name]} == SWITCHES[method]
+
+
+@pytest.mark.parametrize("method", CONFIGS)
+def test_fixed_draws_every_pendulum(method: str):
+    for task, expected in (("pendulum", "every"), ("pendulum_sparse", "every"), ("dog", "released")):
+        assert configure(task, method, "fixed").pendulum_tasks == expected
+        assert configure(task, method, "faithful").pendulum_tasks == "released"
+
+
 @pytest.mark.parametrize(("fidelity", "expected"), [("faithful", 0.2), ("fixed", 0.3)])
 def test_etas_value_comes_from_the_misnamed_key_unless_fixed(fidelity: str, expected: float):
     settings = read_settings(FOLDER / SETTINGS_FILES["wide_ring"]) | {"adaptable-eta": 0.2, "eta": 0.3}
@@ -61,7 +107,7 @@ def test_a_missing_inner_step_size_of_the_dynamics_is_its_outer_one():
     assert config_from(settings | {"dyn-lr": 5e-4}, "mime", "faithful").dyn_lr == 5e-4  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("method", ["maml", "mime"])
+@pytest.mark.parametrize("method", CONFIGS)
 def test_a_config_survives_its_dictionary(method: str):
     config = configure("close_ring", method, "fixed")
     assert from_dictionary(configure("close_ring", method, "faithful"), as_dictionary(config)) == config
@@ -132,5 +178,5 @@ def test_numbers_that_yaml_reads_as_text_are_numbers_all_the_same():
 def test_every_field_says_what_it_is():
     from mirl.config import field_docstrings
 
-    for kind in (MamlConfig, MimeConfig):
+    for kind in CONFIGS.values():
         assert set(field_docstrings(kind)) == {field.name for field in fields(kind)}

@@ -16,7 +16,7 @@ import torch
 from plain.iteration import Outcome, Plane, Setting
 from torch import Tensor
 
-from mime.agent import MamlAgent, MimeAgent, make_agent
+from mime.agent import MamlAgent, MamlExplAgent, MimeAgent, make_agent
 from mime.config import configure
 from mime.envs import BatchedNavigation
 from mime.streams import Streams, generator
@@ -32,14 +32,26 @@ SHARED = {"meta_batch_size": len(TASKS), "fast_batch_size": EPISODES, "gamma": 0
           "cg_iters": 5, "cg_damping": 0.1}  # fmt: skip
 """At the paper's damping of 1e-5 ten steps of conjugate gradient amplify rounding to 1e-5 of the policy's step (card
 5.4 saw 7 to 36 % in float32). Five at 0.1 do not, so that the step can be held as tightly as everything else."""
-OF_MIME = {"dyn_first_updates": 2, "eta_lr": 10.0}
+OF_EXPL = {"dyn_first_updates": 2}
+OF_MIME = {**OF_EXPL, "eta_lr": 10.0}
 """At the paper's 1,000 eta's step would be clipped and hide its gradient's size."""
+TWO_STEPS = {"num_steps": 2}
+FIRST_ORDER = {"first_order": True}
 CASES = {
     "maml": ("maml", "faithful", 0, {}),
     "mime, first iteration": ("mime", "faithful", 0, OF_MIME),
     "mime before the bonus": ("mime", "faithful", 1, OF_MIME),
     "mime": ("mime", "faithful", 7, OF_MIME),
-    "mime, fixed, two inner steps": ("mime", "fixed", 7, OF_MIME | {"num_steps": 2}),
+    "mime, fixed, two inner steps": ("mime", "fixed", 7, OF_MIME | TWO_STEPS),
+    "maml, first order, two inner steps": ("maml", "faithful", 0, FIRST_ORDER | TWO_STEPS),
+    "maml_noise": ("maml_noise", "faithful", 0, {}),
+    "maml_noise, fixed, first order": ("maml_noise", "fixed", 0, FIRST_ORDER),
+    "maml_expl": ("maml_expl", "faithful", 7, OF_EXPL),
+    "maml_expl, fixed, first order": ("maml_expl", "fixed", 7, OF_EXPL | FIRST_ORDER),
+    "e_maml": ("e_maml", "faithful", 0, {}),
+    "e_maml, first order": ("e_maml", "faithful", 0, FIRST_ORDER),
+    "e_maml, fixed, two inner steps": ("e_maml", "fixed", 0, TWO_STEPS),
+    "e_maml, fixed, first order, two inner steps": ("e_maml", "fixed", 0, FIRST_ORDER | TWO_STEPS),
 }
 """Method, fidelity, number of the iteration and changes to the config."""
 
@@ -79,7 +91,7 @@ def compare(method: str, fidelity: str, number: int, changes: dict[str, Any]) ->
     config = replace(configure("wide_ring", method, fidelity), **SHARED, **changes)
     agent, draw = midway(make_agent(config, 2, 2, seed=0)), Streams(0, number)
     before = agent.state()
-    setting = Setting(config, agent.layout, agent.model if isinstance(agent, MimeAgent) else None, draw)
+    setting = Setting(config, agent.layout, agent.model if isinstance(agent, MamlExplAgent) else None, draw)
     slow = plain.iteration.iteration(setting, before, Plane(HORIZON), TASKS)
 
     environment = PreciseNavigation(TASKS, EPISODES, HORIZON)
@@ -93,7 +105,7 @@ def compare(method: str, fidelity: str, number: int, changes: dict[str, Any]) ->
 
 def midway(agent: MamlAgent) -> MamlAgent:
     """The agent as if it had learnt before, with small chunks: no parameter is at its initial value."""
-    if isinstance(agent, MimeAgent) and agent.model.chunk:
+    if isinstance(agent, MamlExplAgent) and agent.model.chunk:
         agent.model = replace(agent.model, chunk=CHUNK)
     scale = {"policy": 0.05, "dynamics": 0.01, "dynamics_gradient": 10.0, "eta": 0.5}
     source = generator(0, 0, "midway")

@@ -5,23 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from mime.bench import bench
-from mime.config import CONFIGS, FIDELITIES, SETTINGS_FILES, configure
-from mime.describe import parameter_counts, versions
-from mime.evaluate import SETTINGS, evaluate
+from mime.config import FIDELITIES, SETTINGS_FILES
+from mime.describe import versions
+from mime.evaluate import SETTINGS
 from mime.files import OUTPUTS
+from mime.methods import METHODS, configure, evaluate_method, parameter_counts, train_method
 from mime.original import translate
-from mime.train import train
 from mirl.paper import Paper, main
 
 PAPER = Paper(
     name="mime",
     project=Path(__file__).parents[2],
     tasks=tuple(SETTINGS_FILES),
-    methods=tuple(CONFIGS),
+    methods=METHODS,
     fidelities=FIDELITIES,
     configure=configure,
-    train=train,
-    evaluate=evaluate,
+    train=train_method,
+    evaluate=evaluate_method,
     settings=SETTINGS,
     parameter_counts=parameter_counts,
     bench=bench,

@@ -27,7 +27,7 @@ class InnerStep:
     """
 
     def __init__(self, layout: Layout, parameters: Tensor, episodes: Episodes, advantages: Tensor) -> None:
-        self.tasks = len(parameters)
+        self.tasks, self.parameters = len(parameters), parameters
         self.active = advantages.flatten(1).any(1).nonzero().squeeze(1)
         if len(self.active) < self.tasks:
             episodes = Episodes(*(part[self.active] for part in vars(episodes).values()))
@@ -73,17 +73,20 @@ class Adaptation:
 
     def backward(self, gradient: Tensor) -> Tensor:
         """A loss's gradient with respect to the adapted parameters, pulled back to the initial ones; same shapes."""
-        for step in reversed(self.steps) if not self.first_order else []:
-            gradient = gradient - self.fast_lr * step.hessian_vector_product(gradient)
+        for step in reversed(self.steps):
+            gradient = self.backward_step(step, gradient)
         return gradient
+
+    def backward_step(self, step: InnerStep, gradient: Tensor) -> Tensor:
+        """A gradient with respect to the parameters after one step, pulled back to those before it; same shapes."""
+        return gradient if self.first_order else gradient - self.fast_lr * step.hessian_vector_product(gradient)
 
     def advantage_gradients(self, gradient: Tensor) -> list[Tensor]:
         """The same gradient, pulled back to the advantages of each step's episodes: (tasks, time x episodes) each."""
         gradients: list[Tensor] = []
         for step in reversed(self.steps):
             gradients.insert(0, -self.fast_lr * step.weight_move(gradient))
-            if not self.first_order:
-                gradient = gradient - self.fast_lr * step.hessian_vector_product(gradient)
+            gradient = self.backward_step(step, gradient)
         return gradients
 
 

@@ -5,21 +5,43 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import gym
+import numpy as np
 import torch
+from torch import Tensor
 
 from mime.agent import MamlAgent, make_agent
-from mime.config import MamlConfig, MimeConfig, configure, env_steps_per_iteration, paper_settings
+from mime.config import (
+    MamlConfig,
+    MamlExplConfig,
+    MimeConfig,
+    configure,
+    env_steps_per_iteration,
+    paper_settings,
+)
 from mime.dynamics import transitions
-from mime.envs import BatchedEnvironment, batch_of
+from mime.envs import (
+    BatchedEnvironment,
+    DogNavigation2D,
+    MetaEnvironment,
+    Navigation2D,
+    Task,
+    WholeEpisodes,
+    batch_of,
+    dynamics_size_of,
+)
+from mime.envs.dog import START
 from mime.evaluate import environment_for, horizon_for
 from mime.exploration import intrinsic_rewards
 from mime.memory import keep_freed_memory
+from mime.pearl import bench as pearl_bench
+from mime.pearl.config import SETTINGS_FILES as PEARL_TASKS
 from mime.rollout import sample
 from mime.streams import Streams
 from mime.surrogate import MetaBatch
@@ -30,15 +52,17 @@ Row = dict[str, Any]
 PLAIN_EPISODES = 4
 """Episodes per task where a plain twin is timed; the fast one gets the same."""
 ROUNDS = 3
+SMALLER: dict[str, dict[str, Any]] = {"ml10": {"meta_batch_size": 2, "fast_batch_size": 2}}
+"""Task -> sizes that end in a minute; all figures are for these."""
 
 
 def bench(task: str) -> list[Row]:
     """Rows of name, value, unit and, where a plain twin was timed on the same size, ratio_to_plain."""
-    config = configure(task, "mime", "faithful")
+    config = replace(configure(task, "mime", "faithful"), **SMALLER.get(task, {}))
     assert isinstance(config, MimeConfig)
     torch.set_num_threads(config.threads)
     keep_freed_memory()
-    maml = Case(task, "maml", configure(task, "maml", "faithful"))
+    maml = Case(task, "maml", replace(configure(task, "maml", "faithful"), **SMALLER.get(task, {})))
     mime = Case(task, "mime", config)
     steps = env_steps_per_iteration(config, paper_settings(task)["env-name"])
     acting = measure(lambda: maml.act())
@@ -50,15 +74,29 @@ def bench(task: str) -> list[Row]:
         ("MIME iteration with intrinsic reward", mime.seconds_per_iteration(first=config.pre_epochs + 1)),
     ]
     rows: list[Row] = [
+        environment_alone(maml, environment_for(task, 0, maml.config)),
         {"name": "acting", "value": steps / 2 / acting, "unit": "env_steps/s"},
         {"name": "MAML updates", "value": 1 / updating, "unit": "updates/s"},
         {"name": "MAML end to end", "value": steps / maml_iteration, "unit": "env_steps/s"},
         {"name": "MIME end to end", "value": steps / mime_rows[-1][1], "unit": "env_steps/s"},
         {"name": f"MAML iteration of {steps:,} env steps", "value": maml_iteration, "unit": "s"},
         *({"name": name, "value": seconds, "unit": "s"} for name, seconds in mime_rows),
+        *other_methods(task),
         *beside_plain(task),
+        *(pearl_bench.bench(task, plain_twins()) if task in PEARL_TASKS else []),
         {"name": "peak memory", "value": peak_memory_mib(), "unit": "MiB"},
     ]
+    return rows
+
+
+def other_methods(task: str) -> list[Row]:
+    """Iteration times of the methods between MAML and MIME, with everything on that they have."""
+    rows: list[Row] = []
+    for method, name in (("maml_noise", "MAML+noise"), ("maml_expl", "MAML+expl"), ("e_maml", "E-MAML")):
+        config = replace(configure(task, method, "faithful"), **SMALLER.get(task, {}))
+        first = config.pre_epochs + 1 if isinstance(config, MamlExplConfig) else 0
+        seconds = Case(task, method, config).seconds_per_iteration(first)
+        rows.append({"name": f"{name} iteration", "value": seconds, "unit": "s"})
     return rows
 
 
@@ -67,19 +105,17 @@ class Case:
 
     def __init__(self, task: str, method: str, config: MamlConfig) -> None:
         self.config = config
-        environment = environment_for(task, 0).unwrapped
+        environment = environment_for(task, 0, config).unwrapped
         sizes = environment.observation_space.shape[0], environment.action_space.shape[0]
-        self.agent: MamlAgent = make_agent(config, *sizes, seed=0)
-        # Goals within reach, so that every task has something to learn and no work is left out.
-        sampled = environment.sample_tasks(config.meta_batch_size)
-        self.tasks = [{"goal": 0.2 * task["goal"]} for task in sampled]
+        self.agent: MamlAgent = make_agent(config, *sizes, seed=0, dynamics_size=dynamics_size_of(environment))
+        self.tasks = tasks_within_reach(environment, config.meta_batch_size)
         self.environment: BatchedEnvironment = batch_of(
             environment, self.tasks, config.fast_batch_size, horizon_for(task)
         )
 
     def act(self) -> None:
         """Sample one phase of all tasks."""
-        tasks, episodes = self.config.meta_batch_size, self.config.fast_batch_size
+        tasks, episodes = len(self.tasks), self.config.fast_batch_size
         noise = Streams(0, 0).normal("act", tasks, self.environment.horizon, episodes, self.agent.action_size)
         sample(self.environment, self.agent.layout, self.agent.policy.expand(tasks, -1), noise)
 
@@ -87,7 +123,7 @@ class Case:
         """The data of one iteration."""
         draw, config = Streams(0, iteration), self.config
         exploring = self.agent.explores(iteration)
-        tasks, episodes = config.meta_batch_size, config.fast_batch_size
+        tasks, episodes = len(self.tasks), config.fast_batch_size
         return self.agent.collect(self.environment, tasks, episodes, draw, config.num_steps, exploring), draw
 
     def seconds_per_update(self) -> float:
@@ -105,6 +141,17 @@ class Case:
         return sorted(seconds)[rounds // 2]
 
 
+def tasks_within_reach(environment: MetaEnvironment, number: int) -> list[Task]:
+    """Training tasks, with the goals of navigation brought near, so that every task has something to learn and no
+    work is left out."""
+    tasks = environment.sample_tasks(number)
+    if isinstance(environment, Navigation2D):
+        return [{"goal": 0.2 * task["goal"]} for task in tasks]
+    if isinstance(environment, DogNavigation2D):
+        return [{"goal": np.array(START) + 0.3} for _ in tasks]
+    return tasks
+
+
 def beside_plain(task: str) -> list[Row]:
     """Fast and plain, one after the other, on a reduced batch; none where the tests are not at hand."""
     plain = plain_twins()
@@ -116,12 +163,12 @@ def beside_plain(task: str) -> list[Row]:
     batch, draw = case.collect(1)
     agent: Any = case.agent
     episodes = batch.valid.episodes
-    inputs, targets = transitions(episodes)
+    inputs, targets = transitions(episodes, agent.dynamics_size)
     dynamics = agent.dynamics.expand(len(inputs), -1)
     noise = agent.noise(draw, "bench", *inputs.shape[:3], agent.model.samples)
     size = f"{episodes.env_steps:,} env steps"
-    environment = environment_for(task, 0)
-    start = agent.policy.expand(2, -1)
+    environment = environment_for(task, 0, config)
+    start = agent.policy.expand(len(case.tasks), -1)
     play = draw.normal("bench", *episodes.actions.shape)
     pairs: list[tuple[str, Callable[[], Any], Callable[[], Any]]] = [
         (
@@ -149,6 +196,39 @@ def beside_plain(task: str) -> list[Row]:
         ratio = (time.perf_counter() - start_slow) / quick
         rows.append({"name": f"{name}, {size}", "value": quick, "unit": "s", "ratio_to_plain": ratio})
     return rows
+
+
+def environment_alone(case: Case, environment: gym.Env) -> Row:
+    """Env steps per second without a policy, all tasks and episodes at once; over the gym one, an episode per task."""
+    tasks, horizon, episodes = len(case.tasks), case.environment.horizon, case.config.fast_batch_size
+    actions = Streams(0, 0).normal("bench", tasks, horizon, episodes, case.agent.action_size)
+    rate = actions[..., 0].numel() / measure(lambda: stepped(case.environment, actions))
+    start = time.perf_counter()
+    stepped_plainly(environment, case.tasks, actions[:, :, :1])
+    plain_rate = tasks * horizon / (time.perf_counter() - start)
+    return {"name": "environment alone", "value": rate, "unit": "env_steps/s", "ratio_to_plain": rate / plain_rate}
+
+
+def stepped(environment: BatchedEnvironment, actions: Tensor) -> None:
+    """Play given actions, (tasks, time, episodes, size); Meta-World's episodes are played under a policy of zeros."""
+    if isinstance(environment, WholeEpisodes):
+        size = environment.environment.observation_space.shape[0]
+        weight = torch.zeros(len(actions), actions.shape[-1], size)
+        environment.play([(weight, weight[..., 0])], actions)
+        return
+    environment.reset()
+    for action in actions.unbind(1):
+        environment.step(action)
+
+
+def stepped_plainly(environment: gym.Env, tasks: Sequence[Task], actions: Tensor) -> None:
+    """The same on the gym environment, one episode after another."""
+    for task, played in zip(tasks, actions.numpy(), strict=True):
+        environment.unwrapped.reset_task(task)
+        for episode in range(played.shape[1]):
+            environment.reset()
+            for action in played[:, episode]:
+                environment.step(action)
 
 
 def plain_twins() -> ModuleType | None:

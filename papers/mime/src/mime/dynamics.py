@@ -41,13 +41,13 @@ class DynamicsModel:
         return -(-transitions // (self.chunk or transitions))
 
 
-def transitions(episodes: Episodes) -> tuple[Tensor, Tensor]:
-    """Observation and unclipped action, and the next observation.
+def transitions(episodes: Episodes, size: int | None = None) -> tuple[Tensor, Tensor]:
+    """Observation and unclipped action, and the next observation, of which the first `size` numbers are seen.
 
-    (tasks, time - 1, episodes, observation + action size) and (tasks, time - 1, episodes, observation size).
+    (tasks, time - 1, episodes, size + action size) and (tasks, time - 1, episodes, size).
     """
-    before = torch.cat([episodes.observations, episodes.actions], dim=-1)[:, :-1]
-    return before, episodes.observations[:, 1:]
+    observations = episodes.observations[..., :size]
+    return torch.cat([observations, episodes.actions], dim=-1)[:, :-1], observations[:, 1:]
 
 
 def prior_kl(model: DynamicsModel, parameters: Tensor) -> Tensor:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import gym
 import numpy as np
 import torch
 
-from mime.agent import MamlAgent, MimeAgent, make_agent
+from mime.agent import MamlAgent, MamlExplAgent, make_agent
 from mime.config import MamlConfig, paper_settings
-from mime.envs import Task, batch_of, horizon_of, make
+from mime.envs import Task, batch_of, dynamics_size_of, horizon_of, make
 from mime.files import write_test_files
 from mime.memory import keep_freed_memory
-from mime.rollout import Episodes
+from mime.rollout import Episodes, class_statistics
 from mime.state import TrainState
 from mime.streams import Streams, derived_seed
 from mime.surrogate import Experience, MetaBatch
-from mime.trajectories import film, picture
+from mime.trajectories import Scene, film, picture, scene_of
 from mirl.checkpoint import load_checkpoint
+from mirl.config import ConfigError
 from mirl.paper import EvaluateOptions
 from mirl.run import Header
 from mirl.sinks import TensorBoard
@@ -50,16 +52,16 @@ class TestBatch:
         """Episodes after all inner steps."""
         return self.data.valid.episodes
 
-    @property
-    def goals(self) -> np.ndarray:
-        """(tasks, 2)."""
-        return np.stack([task["goal"] for task in self.tasks])
 
-
-def environment_for(task: str, seed: int) -> gym.Env:
+def environment_for(task: str, seed: int, config: MamlConfig) -> gym.Env:
     """The gym environment of a task, its goals drawn from `seed`."""
     settings = paper_settings(task)
-    return make(settings["env-name"], seed, **settings["env-kwargs"])
+    chosen: dict[str, dict[str, Any]] = {
+        "MetaPendulum-v0": {"every_task": config.pendulum_tasks == "every"},
+        "Metaworld-ML10": {"preset": config.ml10_preset, "num_workers": config.num_workers},
+    }
+    name = settings["env-name"]
+    return make(name, seed, **settings["env-kwargs"], **chosen.get(name, {}))
 
 
 def horizon_for(task: str) -> int:
@@ -69,9 +71,9 @@ def horizon_for(task: str) -> int:
 
 def agent_for(task: str, config: MamlConfig, seed: int, device: str) -> MamlAgent:
     """A new agent for a task."""
-    environment = environment_for(task, seed)
+    environment = environment_for(task, seed, config)
     sizes = environment.observation_space.shape[0], environment.action_space.shape[0]
-    return make_agent(config, *sizes, seed, device)
+    return make_agent(config, *sizes, seed, device, dynamics_size_of(environment))
 
 
 def run_tests(agent: MamlAgent, config: MamlConfig, task: str, setting: str = "test") -> list[TestBatch]:
@@ -79,15 +81,18 @@ def run_tests(agent: MamlAgent, config: MamlConfig, task: str, setting: str = "t
 
     Goals that are drawn have a key of their own: a run whose seed is the evaluation's did not train on them.
     """
-    environment = environment_for(task, derived_seed(config.evaluation_seed, 0, f"{setting} goals")).unwrapped
+    seed = derived_seed(config.evaluation_seed, 0, f"{setting} goals")
+    environment = environment_for(task, seed, config).unwrapped
     batches = []
     for number in range(config.evaluation_batches):
         draw_tasks = environment.sample_test_tasks if setting == "test" else environment.sample_tasks
         tasks = draw_tasks(config.meta_batch_size)
-        batched = batch_of(environment, tasks, config.fast_batch_size, horizon_for(task), agent.device)
         draw = Streams(config.evaluation_seed, number, agent.device, f"{setting} ")
         steps, episodes = config.evaluation_steps, config.fast_batch_size
-        batches.append(TestBatch(tasks, agent.collect(batched, len(tasks), episodes, draw, steps, exploring=True)))
+        batched = batch_of(environment, tasks, episodes, horizon_for(task), agent.device, draw.seed_for("starts"))
+        batches.append(
+            TestBatch(tasks, agent.collect(batched, len(tasks), episodes, draw, steps, agent.explores(None)))
+        )
     return batches
 
 
@@ -112,13 +117,15 @@ def table_of(batches: list[TestBatch], exploring: bool) -> list[dict[str, float]
         row: dict[str, float] = {"Batch": number}
         named = [(f"Train-{step}", experience) for step, experience in enumerate(batch.data.train)]
         for phase, experience in [*named, ("Valid", batch.data.valid)]:
-            row |= {f"{phase}/{name}": value for name, value in phase_columns(experience, exploring).items()}
+            row |= {
+                f"{phase}/{name}": value for name, value in phase_columns(batch.tasks, experience, exploring).items()
+            }
         table.append(row)
     return table
 
 
-def phase_columns(experience: Experience, exploring: bool) -> dict[str, float]:
-    """Columns of one phase of the test."""
+def phase_columns(tasks: Sequence[Task], experience: Experience, exploring: bool) -> dict[str, float]:
+    """Columns of one phase of the test; ML10 has some for each class."""
     statistics = experience.episodes.statistics()
     columns = {"Returns": statistics["return"], "Success": statistics["success"]}
     if exploring:
@@ -126,6 +133,8 @@ def phase_columns(experience: Experience, exploring: bool) -> dict[str, float]:
             "IntrinsicReturns": experience.intrinsic_return,
             "CombinedReturns": experience.combined_return,
         }
+    for name, values in class_statistics(tasks, experience.episodes).items():
+        columns |= {f"{name}/Returns": values["return"], f"{name}/Success": values["success"]}
     return columns
 
 
@@ -137,31 +146,42 @@ def episode_rows(batches: list[TestBatch], adapted: bool) -> tuple[list[float], 
     return returns, [played[0].rewards.shape[1]] * len(returns), successes
 
 
-def write_results(directory: Path, agent: MamlAgent, batches: list[TestBatch]) -> None:
-    """The test's files and its picture of the trajectories."""
-    write_test_files(directory, table_of(batches, isinstance(agent, MimeAgent)))
+def write_results(directory: Path, agent: MamlAgent, batches: list[TestBatch], scene: Scene | None) -> None:
+    """The test's files and, where the environment has a scene, its picture of the trajectories."""
+    write_test_files(directory, table_of(batches, isinstance(agent, MamlExplAgent)))
     folder = directory / "test" / "train_trajectories"
     for old in folder.glob("events.out.tfevents.*"):
         old.unlink()
+    if scene is None:
+        return
     with TensorBoard(folder) as board:
         for tag, episodes in (("TrainTrajectories", batches[0].unadapted), ("ValidTrajectories", batches[0].adapted)):
-            board.image(0, tag, picture(batches[0].goals, episodes))
+            board.image(0, tag, picture(scene, batches[0].tasks, episodes))
+
+
+def trained_agent(directory: Path, header: Header, config: MamlConfig) -> MamlAgent:
+    """The agent of a run directory, from its checkpoint."""
+    device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"
+    agent = agent_for(header.task, config, header.seed, device)
+    load_checkpoint(directory, TrainState(agent, environment_for(header.task, header.seed, config).unwrapped))
+    return agent
 
 
 def evaluate(directory: Path, header: Header, config: MamlConfig, options: EvaluateOptions) -> Mapping[str, float]:
     """Judge a trained run from its checkpoint; `--episodes` asks for at least that many adapted episodes per goal."""
     torch.set_num_threads(config.threads)
     keep_freed_memory()
+    scene = scene_of(environment_for(header.task, header.seed, config))
+    if options.video is not None and scene is None:
+        raise ConfigError(f"--video cannot film {header.task}: its trajectories do not lie in a plane")
     if options.episodes is not None:
         config = replace(config, evaluation_batches=math.ceil(options.episodes / config.fast_batch_size))
-    device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"
-    agent = agent_for(header.task, config, header.seed, device)
-    load_checkpoint(directory, TrainState(agent, environment_for(header.task, header.seed).unwrapped))
+    agent = trained_agent(directory, header, config)
     setting = options.setting or SETTINGS[0]
     batches = run_tests(agent, config, header.task, setting)
     if setting == "test":
-        write_results(directory, agent, batches)
-    if options.video is not None:
+        write_results(directory, agent, batches, scene)
+    if options.video is not None and scene is not None:
         shown = [("before adaptation", batches[0].unadapted), ("after adaptation", batches[0].adapted)]
-        film(options.video, batches[0].goals, shown, stride=horizon_for(header.task) // FRAMES)
+        film(options.video, scene, batches[0].tasks, shown, stride=max(1, horizon_for(header.task) // FRAMES))
     return metrics_of(batches)

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mime.agent import MamlAgent, MimeAgent
-from mime.config import SETTINGS_FILES, MamlConfig, MimeConfig, env_steps_per_iteration, paper_settings
+from mime.agent import MamlAgent, MamlExplAgent, MimeAgent
+from mime.config import (
+    SETTINGS_FILES,
+    EMamlConfig,
+    MamlConfig,
+    MamlExplConfig,
+    MamlNoiseConfig,
+    MimeConfig,
+    env_steps_per_iteration,
+    paper_settings,
+)
+from mime.envs.ml10 import TRAIN_CLASSES
 from mime.networks import Layout
 from mirl.files import whole_lines, write_atomically, write_json
 from mirl.run import Header
@@ -32,17 +43,27 @@ EXPLORATION_COLUMNS = {
     "Train-0/CombinedReturns": "train/combined_return",
     "Valid/IntrinsicReturns": "train/adapted_intrinsic_return",
     "Valid/CombinedReturns": "train/adapted_combined_return",
-    "Eta": "train/eta",
 }
+ETA_COLUMNS = {"Eta": "train/eta"}
+CLASS_COLUMNS = {
+    f"{phase}/{name}/{column}": f"train/{metric}_{name}"
+    for name in TRAIN_CLASSES
+    for phase, prefix in (("Train-0", ""), ("Valid", "adapted_"))
+    for column, metric in (("Returns", f"{prefix}return"), ("Success", f"{prefix}success"))
+}
+"""ML10's columns for each class, empty numbers (NaN) where the class was not drawn."""
 
 
 def write_training_files(directory: Path, header: Header, config: MamlConfig, agent: MamlAgent) -> None:
     """Write everything a training leaves besides the run's own records; the tables are derived from metrics.csv."""
     save_weights(directory / "policy.th", agent.layout, agent.policy)
-    if isinstance(agent, MimeAgent):
+    if isinstance(agent, MamlExplAgent):
         save_weights(directory / "dynamics.th", agent.model.layout, agent.dynamics)
     write_json(directory / "config.json", original_config(directory, header, config, agent))
-    table = training_table(directory / "metrics.csv", exploring=isinstance(agent, MimeAgent))
+    columns = TRAIN_COLUMNS | (EXPLORATION_COLUMNS if isinstance(agent, MamlExplAgent) else {})
+    columns |= ETA_COLUMNS if isinstance(agent, MimeAgent) else {}
+    columns |= CLASS_COLUMNS if header.task == "ml10" else {}
+    table = training_table(directory / "metrics.csv", columns)
     write_atomically(directory / "train_result.csv", as_csv(table))
     write_atomically(directory / "train_log.txt", as_text(table))
 
@@ -63,17 +84,16 @@ def original_config(directory: Path, header: Header, config: MamlConfig, agent: 
             settings[key] = list(value) if isinstance(value, tuple) else value
     iterations = -(-config.total_env_steps // env_steps_per_iteration(config, settings["env-name"]))
     settings["num-batches"] = max(0, iterations - settings["pre-epochs"])
-    explores = isinstance(config, MimeConfig)
-    if isinstance(config, MimeConfig):
+    if isinstance(config, MamlExplConfig):
         settings |= {"dyn-lr": config.dyn_lr, "adaptable-eta": config.eta}
     flags = {
-        "use_vime": explores,
-        "adapt_eta": explores,
-        "add_noise": False,
-        "e_maml": False,
+        "use_vime": isinstance(config, MamlExplConfig),
+        "adapt_eta": isinstance(config, MimeConfig),
+        "add_noise": isinstance(config, MamlNoiseConfig),
+        "e_maml": isinstance(config, EMamlConfig),
         "use_inv_vime": False,
         "seed": header.seed,
-        "num_workers": 1,
+        "num_workers": config.num_workers,
         "use_cuda": header.device == "cuda",
         "device": header.device,
         "config": f"configs/msc_project/{SETTINGS_FILES[header.task]}",
@@ -83,15 +103,18 @@ def original_config(directory: Path, header: Header, config: MamlConfig, agent: 
     return settings | flags | adapted
 
 
-def training_table(metrics: Path, exploring: bool) -> list[dict[str, Any]]:
-    """One row per iteration, in the original's columns, out of a run's metrics.csv."""
-    columns = TRAIN_COLUMNS | (EXPLORATION_COLUMNS if exploring else {})
+def training_table(metrics: Path, columns: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One row per iteration out of a run's metrics.csv; columns: the original's name -> metric.
+
+    What an iteration did not measure is NaN.
+    """
     by_step: dict[int, dict[str, float]] = {}
     for row in csv.DictReader(whole_lines(metrics.read_text(encoding="utf-8"))):
         by_step.setdefault(int(row["env_step"]), {})[row["name"]] = float(row["value"])
     iterations = [(step, values) for step, values in sorted(by_step.items()) if "train/return" in values]
     return [
-        {"TotalEnvSteps": step, "Iteration": number} | {column: values[name] for column, name in columns.items()}
+        {"TotalEnvSteps": step, "Iteration": number}
+        | {column: values.get(name, math.nan) for column, name in columns.items()}
         for number, (step, values) in enumerate(iterations)
     ]
 

@@ -1,20 +1,28 @@
-"""The original's command lines, train.py's and test.py's, as ours (card 2.2)."""
+"""The original's command lines, train.py's, test.py's and PEARL's launcher's, as ours (card 2.2, 5.9)."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mime.config import FOLDER, SETTINGS_FILES, config_from, configure, paper_settings, read_settings
+from mime.pearl import config as pearl
 from mirl.config import ConfigError, as_dictionary, choose, option_of
+from mirl.folder import read_record
 
-NOT_BUILT = {
-    "add_noise": "MAML+noise",
-    "e_maml": "E-MAML",
-    "use_inv_vime": "the inverse dynamics model, which the original could not run either",
+SWITCHES = ("use_vime", "use_inv_vime", "adapt_eta", "e_maml", "add_noise")
+WORKED = {"ml10"}
+"""Tasks whose episodes are played in worker processes."""
+METHOD_OF_FLAGS = {
+    frozenset(): "maml",
+    frozenset({"--add-noise"}): "maml_noise",
+    frozenset({"--use-vime"}): "maml_expl",
+    frozenset({"--use-vime", "--adapt-eta"}): "mime",
+    frozenset({"--e-maml"}): "e_maml",
 }
+"""What train.py's switches ask for (card 2.1)."""
 
 
 class Flags(argparse.ArgumentParser):
@@ -32,33 +40,65 @@ def translate(words: Sequence[str]) -> list[str]:
 
 
 def translate_training(words: Sequence[str]) -> list[str]:
-    """train.py's flags; values in the YAML that differ from the paper's become overrides."""
+    """train.py's flags; values in the settings file that differ from the paper's become overrides."""
     parser = Flags("python -m mime", description="The original's train.py", allow_abbrev=False)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output-folder", type=Path, required=True)
     parser.add_argument("--seed", type=at_least(0), default=0)
-    # Episodes are sampled in one process, so that the number of workers changes nothing.
+    # ML10 is played in so many processes; the other tasks are sampled in one.
     parser.add_argument("--num-workers", type=at_least(1))
-    for flag in ("--use-cuda", "--use-vime", "--use-inv-vime", "--adapt-eta", "--e-maml", "--add-noise"):
-        parser.add_argument(flag, action="store_true")
+    for flag in ("use_cuda", *SWITCHES):
+        parser.add_argument(option_of(flag), action="store_true")
     options = parser.parse_args(words)
-    for flag, meaning in NOT_BUILT.items():
-        if getattr(options, flag):
-            raise ConfigError(f"{option_of(flag)} asks for {meaning}; this version trains maml and mime")
-    if options.use_vime != options.adapt_eta:
-        missing = "--adapt-eta" if options.use_vime else "--use-vime"
-        raise ConfigError(f"{missing} must be given too for mime, or neither for maml; MAML+expl is not built")
-    method = "mime" if options.use_vime else "maml"
-    settings = read_settings(find_settings(options.config))
+    if options.config.suffix == ".json":
+        return pearl_line(options)
+    method = method_of(options)
+    settings = read_settings(find_settings(options.config, FOLDER))
     task = task_of(settings)
     wanted = as_dictionary(config_from(settings, method, "faithful"))
     paper = as_dictionary(configure(task, method, "faithful"))
-    overrides = [word for name, value in wanted.items() if value != paper[name] for word in as_option(name, value)]
+    if options.num_workers is not None and task in WORKED:
+        wanted["num_workers"] = options.num_workers
+    return [*train_line(task, method, options), "--trajectory-images-every", "1", *differences(wanted, paper)]
+
+
+def train_line(task: str, method: str, options: argparse.Namespace) -> list[str]:
+    """Our `train` for the flags that all methods share."""
     return [
         "train", "--task", task, "--method", method, "--seed", str(options.seed),
         "--run-dir", str(options.output_folder), "--device", "cuda" if options.use_cuda else "cpu",
-        "--trajectory-images-every", "1", *overrides,
     ]  # fmt: skip
+
+
+def differences(wanted: Mapping[str, Any], paper: Mapping[str, Any]) -> list[str]:
+    """Options for the fields whose values are not the paper's."""
+    return [word for name, value in wanted.items() if value != paper[name] for word in as_option(name, value)]
+
+
+def method_of(options: argparse.Namespace) -> str:
+    """The method that train.py's switches ask for; raises ConfigError for what the original refused or never ran."""
+    if options.use_inv_vime:
+        raise ConfigError("--use-inv-vime asks for an inverse dynamics model, which the original could not run either")
+    given = frozenset(option_of(flag) for flag in SWITCHES if vars(options)[flag])
+    if given in METHOD_OF_FLAGS:
+        return METHOD_OF_FLAGS[given]
+    if "--adapt-eta" in given and "--use-vime" not in given:
+        raise ConfigError("--adapt-eta has no effect without --use-vime; give both for mime, or neither")
+    known = "; ".join(" ".join(sorted(flags, reverse=True)) or "none of them" for flags in METHOD_OF_FLAGS)
+    raise ConfigError(f"{' '.join(sorted(given))} together are no method of the paper (methods: {known})")
+
+
+def pearl_line(options: argparse.Namespace) -> list[str]:
+    """PEARL's launcher: a JSON file in place of the YAML, and no switches."""
+    for flag in SWITCHES:
+        if vars(options)[flag]:
+            raise ConfigError(f"{option_of(flag)} means nothing to pearl, which {options.config.name} asks for")
+    settings = pearl.read_settings(find_settings(options.config, pearl.FOLDER))
+    names = {Path(name).stem: task for task, name in pearl.SETTINGS_FILES.items()}
+    task = names[choose("env_name", str(settings["env_name"]), names)]
+    wanted = as_dictionary(pearl.config_from(settings, task, "faithful"))
+    paper = as_dictionary(pearl.configure(task, "faithful"))
+    return [*train_line(task, "pearl", options), *differences(wanted, paper)]
 
 
 def translate_test(words: Sequence[str]) -> list[str]:
@@ -71,9 +111,14 @@ def translate_test(words: Sequence[str]) -> list[str]:
     parser.add_argument("--num-workers", type=at_least(1))
     parser.add_argument("--use-cuda", action="store_true", help="the device is the one that the run was trained on")
     options = parser.parse_args(words)
+    trained = (read_record(options.output_folder) or {}).get("config", {})
+    if trained.get("method") == "pearl":
+        raise ConfigError(f"test.py does not test pearl; use: evaluate --run-dir {options.output_folder}")
+    workers = options.num_workers if trained.get("task") in WORKED else None
     return [
         "evaluate", "--run-dir", str(options.output_folder), "--evaluation-batches", str(options.num_batches),
         "--evaluation-steps", str(options.num_steps), "--evaluation-seed", str(options.seed),
+        *(as_option("num_workers", workers) if workers else []),
     ]  # fmt: skip
 
 
@@ -88,9 +133,9 @@ def at_least(least: int) -> Callable[[str], int]:
     return read
 
 
-def find_settings(path: Path) -> Path:
-    """The YAML file named, or the one of that name that comes with the package."""
-    packaged = FOLDER / path.name
+def find_settings(path: Path, folder: Path) -> Path:
+    """The settings file named, or the one of that name that comes with the package, in `folder`."""
+    packaged = folder / path.name
     return packaged if not path.exists() and packaged.is_file() else path
 
 

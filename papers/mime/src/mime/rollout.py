@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mime.envs import BatchedEnvironment
+from mime.envs import BatchedEnvironment, Task, WholeEpisodes, class_of
 from mime.networks import Layout, policy_layers, policy_log_sd
 
 
@@ -52,6 +53,20 @@ class Episodes:
         }
 
 
+def class_statistics(tasks: Sequence[Task], episodes: Episodes) -> dict[str, dict[str, float]]:
+    """Class of ML10 -> `return` and `success` over the tasks of that class; empty for other environments."""
+    members: dict[str, list[int]] = {}
+    for number, task in enumerate(tasks):
+        name = class_of(task)
+        if name is not None:
+            members.setdefault(name, []).append(number)
+    returns, successes = episodes.returns().mean(1), episodes.episode_successes().amax(1)
+    return {
+        name: {"return": float(returns[numbers].mean()), "success": float(successes[numbers].mean())}
+        for name, numbers in members.items()
+    }
+
+
 def rows(values: Tensor) -> Tensor:
     """(tasks, time, episodes, ...) -> (tasks, time x episodes, ...), time-major."""
     return values.flatten(1, 2)
@@ -65,9 +80,11 @@ def sample(environment: BatchedEnvironment, layout: Layout, parameters: Tensor, 
     action component.
     """
     layers = policy_layers(layout, parameters)
+    deviations = policy_log_sd(layout, parameters).exp()[:, None, None] * noise
+    if isinstance(environment, WholeEpisodes):
+        return Episodes(*environment.play(layers, deviations))
     # A column of ones carries the bias, so that a step costs three matrix products and little else.
     weights = [torch.cat([weight.mT, bias[:, None]], dim=1) for weight, bias in layers]
-    deviations = policy_log_sd(layout, parameters).exp()[:, None, None] * noise
     one = torch.ones(*noise[:, 0, :, :1].shape, device=noise.device)
     observation = environment.reset()
     observations, actions, rewards, successes = [], [], [], []

@@ -34,6 +34,10 @@ class Streams:
     prefix: str = ""
     """Keeps training and testing apart where seed and iteration agree."""
 
+    def seed_for(self, purpose: str) -> int:
+        """A seed of its own for each purpose."""
+        return derived_seed(self.seed, self.iteration, self.prefix + purpose)
+
     def normal(self, purpose: str, *shape: int) -> Tensor:
         """Standard normal float32 numbers of the given shape; each purpose is a stream of its own."""
         source = generator(self.seed, self.iteration, self.prefix + purpose)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
 from mime.adaptation import Adaptation, adapt, inner_loss
-from mime.curvature import WeightedLogProbability
+from mime.curvature import PolicyPass, WeightedLogProbability
 from mime.networks import Layout, policy_log_sd, policy_mean
 from mime.objectives import action_log_probability, gaussian_kl, surrogate_loss
 from mime.rollout import Episodes, rows
@@ -21,7 +22,7 @@ class Experience:
     extrinsic: Tensor
     """Standardised rewards of the environment."""
     intrinsic: Tensor | None
-    """Standardised intrinsic rewards; None where there are none."""
+    """What is mixed with them, on their scale: intrinsic rewards, or noise; None where there is nothing."""
     values: Tensor
     """Baseline, fitted on these very episodes."""
     advantages: Tensor
@@ -101,9 +102,84 @@ class MetaObjective:
     def evaluate(self, parameters: Tensor, advantages: tuple[list[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Mean surrogate loss and mean KL divergence of candidate `parameters` (parameters,), values only."""
         train, valid = advantages
-        adapted = self.adapt(parameters, train).adapted
-        mean = policy_mean(self.layout, adapted, rows(self.batch.valid.episodes.observations))
-        log_sd = policy_log_sd(self.layout, adapted)
+        losses, divergences = self.evaluate_tasks(self.adapt(parameters, train), valid)
+        return losses.mean(), divergences.mean()
+
+    def evaluate_tasks(self, adaptation: Adaptation, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Surrogate loss and KL divergence of each task after `adaptation`, (tasks,)."""
+        mean = policy_mean(self.layout, adaptation.adapted, rows(self.batch.valid.episodes.observations))
+        log_sd = policy_log_sd(self.layout, adaptation.adapted)
         log_probability = action_log_probability(mean, log_sd, self.actions)
-        loss = surrogate_loss(log_probability, self.old_log_probability, rows(valid)).mean()
-        return loss, gaussian_kl(mean, log_sd, self.old.mean, self.old.log_sd).mean()
+        losses = surrogate_loss(log_probability, self.old_log_probability, rows(valid))
+        return losses, gaussian_kl(mean, log_sd, self.old.mean, self.old.log_sd)
+
+
+class EMamlObjective(MetaObjective):
+    """The meta-objective of E-MAML: training actions are credited with what comes after adaptation (card 5.7).
+
+    To each task's surrogate loss comes, for every inner step, -mean of the training actions' probability ratio times
+    their credit. The trust region stays on the adapted policies alone.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        parameters: Tensor,
+        batch: MetaBatch,
+        fast_lr: float,
+        first_order: bool,
+        credit: Literal["paired", "return"],
+        line_search_tasks: Literal["first", "all"],
+    ) -> None:
+        super().__init__(layout, parameters, batch, fast_lr, first_order)
+        self.line_search_tasks = line_search_tasks
+        self.credit = rows(batch.valid.advantages if credit == "paired" else post_update_returns(batch))
+        self.credited = [
+            WeightedLogProbability(
+                PolicyPass(layout, step.parameters, rows(experience.episodes.observations)),
+                rows(experience.episodes.actions),
+                self.credit,
+            )
+            for step, experience in zip(self.adaptation.steps, batch.train, strict=True)
+        ]
+        self.old_train = self.train_log_probabilities(self.adaptation)
+        self.old_loss = self.old_loss - len(batch.train) * self.credit.mean()
+
+    def gradient(self) -> Tensor:
+        gradient = self.loss.gradient()
+        for step, credited in zip(reversed(self.adaptation.steps), reversed(self.credited), strict=True):
+            gradient = self.adaptation.backward_step(step, gradient) + credited.gradient()
+        return gradient.mean(0)
+
+    def evaluate(self, parameters: Tensor, advantages: tuple[list[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        train, valid = advantages
+        adaptation = self.adapt(parameters, train)
+        losses, divergences = self.evaluate_tasks(adaptation, valid)
+        for new, old in zip(self.train_log_probabilities(adaptation), self.old_train, strict=True):
+            losses = losses + surrogate_loss(new, old, self.credit)
+        if self.line_search_tasks == "first":  # ledger 18
+            return losses[0] / self.tasks, divergences[0] / self.tasks
+        return losses.mean(), divergences.mean()
+
+    def train_log_probabilities(self, adaptation: Adaptation) -> list[Tensor]:
+        """log pi(a|s) of each inner step's training actions under that step's parameters: (tasks, rows) each."""
+        return [
+            action_log_probability(
+                policy_mean(self.layout, step.parameters, rows(experience.episodes.observations)),
+                policy_log_sd(self.layout, step.parameters),
+                rows(experience.episodes.actions),
+            )
+            for step, experience in zip(adaptation.steps, self.batch.train, strict=True)
+        ]
+
+
+def post_update_returns(batch: MetaBatch) -> Tensor:
+    """Each task's mean raw return after adaptation, standardised over tasks: (tasks, time, episodes), constant in
+    time and episodes.
+
+    Source: Stadie et al. 2018, the exploration term. Centring it is a baseline; the scale is that of the advantages.
+    """
+    returns = batch.valid.episodes.returns().mean(1)
+    deviation = returns - returns.mean()
+    scaled = deviation / (deviation.square().mean().sqrt() + 1e-8)
+    return scaled[:, None, None].expand_as(batch.valid.advantages)

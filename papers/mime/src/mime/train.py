@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 
 from mime.config import MamlConfig
-from mime.envs import batch_of
+from mime.envs import Task, batch_of
 from mime.evaluate import (
     agent_for,
     environment_for,
@@ -21,9 +21,11 @@ from mime.evaluate import (
 )
 from mime.files import write_training_files
 from mime.memory import keep_freed_memory
+from mime.rollout import class_statistics
 from mime.state import TrainState
 from mime.streams import Streams
-from mime.trajectories import Gallery
+from mime.surrogate import MetaBatch
+from mime.trajectories import Gallery, scene_of
 from mirl.run import Run
 
 
@@ -31,16 +33,18 @@ def train(run: Run, config: MamlConfig) -> None:
     """Train until `config.total_env_steps`, then test; everything that must survive a kill is in `state`."""
     torch.set_num_threads(config.threads)
     keep_freed_memory()
-    environment = environment_for(run.header.task, run.seed).unwrapped
+    environment = environment_for(run.header.task, run.seed, config).unwrapped
     agent = agent_for(run.header.task, config, run.seed, run.device)
     state = run.restore(TrainState(agent, environment))
-    gallery = Gallery(run.directory / "train_trajectories", config.trajectory_images_every, state.iteration)
+    pictures = run.directory / "train_trajectories"
+    gallery = Gallery(pictures, scene_of(environment), config.trajectory_images_every, state.iteration)
     horizon, seconds = horizon_for(run.header.task), dict[str, float]()
 
     while state.env_step < config.total_env_steps:
         draw = Streams(run.seed, state.iteration, run.device)
         tasks = environment.sample_tasks(config.meta_batch_size)
-        batched = batch_of(environment, tasks, config.fast_batch_size, horizon, run.device)
+        seed = draw.seed_for("starts")
+        batched = batch_of(environment, tasks, config.fast_batch_size, horizon, run.device, seed)
         with stopwatch(seconds, "time/collect_s"):
             exploring = agent.explores(state.iteration)
             batch = agent.collect(batched, len(tasks), config.fast_batch_size, draw, config.num_steps, exploring)
@@ -49,7 +53,7 @@ def train(run: Run, config: MamlConfig) -> None:
         gallery.show(state.iteration, tasks, batch.train[0].episodes, batch.valid.episodes)
         state.env_step += batch.env_steps
         state.iteration += 1
-        run.log(state.env_step, agent.statistics(batch) | losses | seconds)
+        run.log(state.env_step, agent.statistics(batch) | class_metrics(tasks, batch) | losses | seconds)
         if run.should_save(state.env_step):
             write_training_files(run.directory, run.header, config, agent)
             run.save(state)
@@ -59,7 +63,18 @@ def train(run: Run, config: MamlConfig) -> None:
     run.log(state.env_step, metrics_of(batches))
     run.log_episodes(state.env_step, "adapted", *episode_rows(batches, adapted=True))
     run.log_episodes(state.env_step, "unadapted", *episode_rows(batches, adapted=False))
-    write_results(run.directory, agent, batches)
+    write_results(run.directory, agent, batches, scene_of(environment))
+
+
+def class_metrics(tasks: Sequence[Task], batch: MetaBatch) -> dict[str, float]:
+    """ML10's metrics for each class that was drawn; none for the other tasks."""
+    phases = {"": batch.train[0].episodes, "adapted_": batch.valid.episodes}
+    return {
+        f"train/{prefix}{metric}_{name}": value
+        for prefix, episodes in phases.items()
+        for name, values in class_statistics(tasks, episodes).items()
+        for metric, value in values.items()
+    }
 
 
 @contextmanager

@@ -1,12 +1,14 @@
-"""Pictures and films of navigation: one colour per task, trajectories thin, the rewarded disc around each goal."""
+"""Pictures and films of trajectories: one colour per task, lines thin, what is rewarded marked. Source: card 6."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import gym
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -15,32 +17,54 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from mime.envs.navigation import GOAL_RADIUS, Task
+from mime.envs import DogNavigation2D, MetaPendulum, Navigation2D, Task
+from mime.envs.dog import BOWL_RADIUS, CELLS_PER_UNIT
+from mime.envs.dog_map import CELLS, blocked_cells
+from mime.envs.navigation import GOAL_RADIUS
+from mime.envs.pendulum import MAX_SPEED
 from mime.rollout import Episodes
 from mirl.sinks import TensorBoard
 
 EXTENT = 10.0
-"""Length units from the middle of a picture to its border."""
+"""Length units from the middle of navigation's picture to its border."""
 GUIDE_RADIUS = 7.0
 FRAMES_PER_SECOND = 12
 
 
-def picture(goals: np.ndarray, episodes: Episodes) -> np.ndarray:
-    """All trajectories of a batch, 8 x 8 inches: uint8 (height, width, 3). goals: (tasks, 2). Source: card 6."""
+@dataclass(frozen=True)
+class Scene:
+    """How the trajectories of an environment are drawn."""
+
+    points: Callable[[np.ndarray], np.ndarray]
+    """Observations (time, ..., size) -> places in the picture (time, ..., 2)."""
+    background: Callable[[Axes, Sequence[Task]], None]
+
+
+def scene_of(environment: gym.Env) -> Scene | None:
+    """The scene of an environment; None where nothing can be drawn in a plane."""
+    return next((scene for kind, scene in SCENES.items() if isinstance(environment.unwrapped, kind)), None)
+
+
+def picture(scene: Scene, tasks: Sequence[Task], episodes: Episodes) -> np.ndarray:
+    """All trajectories of a batch, 8 x 8 inches: uint8 (height, width, 3)."""
     figure = Figure(figsize=(8, 8))
-    axes = figure.subplots()
-    draw_goals(axes, goals)
-    paths = episodes.observations.cpu().numpy()
-    for task, colour in enumerate(colours(len(goals))):
-        axes.add_collection(LineCollection(list(paths[task].swapaxes(0, 1)), colors=[colour], alpha=0.4, linewidths=1))
+    draw_trajectories(figure.subplots(), scene, tasks, episodes)
     return pixels(figure)
 
 
-class Gallery:
-    """Pictures of some training iterations for TensorBoard, with the iteration as x axis (card 6)."""
+def draw_trajectories(axes: Axes, scene: Scene, tasks: Sequence[Task], episodes: Episodes) -> None:
+    """The background of a scene and all trajectories on it."""
+    scene.background(axes, tasks)
+    for colour, observed in zip(colours(len(tasks)), episodes.observations.cpu().numpy(), strict=True):
+        paths = list(scene.points(observed).swapaxes(0, 1))
+        axes.add_collection(LineCollection(paths, colors=[colour], alpha=0.4, linewidths=1))
 
-    def __init__(self, folder: Path, every: int, first_iteration: int) -> None:
-        self.folder, self.every = folder, every
+
+class Gallery:
+    """Pictures of some training iterations for TensorBoard, with the iteration as x axis."""
+
+    def __init__(self, folder: Path, scene: Scene | None, every: int, first_iteration: int) -> None:
+        self.folder, self.scene, self.every = folder, scene, every
         self.first_iteration = first_iteration
 
     @cached_property
@@ -50,40 +74,78 @@ class Gallery:
 
     def show(self, iteration: int, tasks: Sequence[Task], before: Episodes, after: Episodes) -> None:
         """Draw the trajectories before and after adaptation, where a picture is due."""
-        if self.every and iteration % self.every == 0:
-            goals = np.stack([task["goal"] for task in tasks])
+        if self.scene and self.every and iteration % self.every == 0:
             for tag, episodes in (("TrainTrajectories", before), ("ValidTrajectories", after)):
-                self.board.image(iteration, tag, picture(goals, episodes))
+                self.board.image(iteration, tag, picture(self.scene, tasks, episodes))
             self.board.flush()
 
 
-def film(path: Path, goals: np.ndarray, shown: Sequence[tuple[str, Episodes]], stride: int) -> None:
+def film(path: Path, scene: Scene, tasks: Sequence[Task], shown: Sequence[tuple[str, Episodes]], stride: int) -> None:
     """Write an mp4 in which the points move, one panel per (title, episodes); every `stride`-th step is a frame."""
     import imageio.v2
 
     figure = Figure(figsize=(5 * len(shown), 5.3))
     panels = np.atleast_1d(figure.subplots(1, len(shown)))
-    episodes_shown = [episodes.observations.cpu().numpy() for _, episodes in shown]
-    points = []
-    for axes, (title, _), positions in zip(panels, shown, episodes_shown, strict=True):
-        draw_goals(axes, goals)
+    paths_shown, points = [], []
+    for axes, (title, episodes) in zip(panels, shown, strict=True):
+        scene.background(axes, tasks)
         axes.set_title(title)
-        each = np.repeat(colours(len(goals)), positions.shape[2], axis=0)
-        points.append(axes.scatter(*positions[:, 0].reshape(-1, 2).T, c=each, s=12, alpha=0.7))
+        # (time, tasks, episodes, 2)
+        paths = np.stack([scene.points(observed) for observed in episodes.observations.cpu().numpy()], axis=1)
+        each = np.repeat(colours(len(tasks)), paths.shape[2], axis=0)
+        points.append(axes.scatter(*paths[0].reshape(-1, 2).T, c=each, s=12, alpha=0.7))
+        paths_shown.append(paths)
     open_writer: Any = imageio.v2.get_writer
     with open_writer(path, fps=FRAMES_PER_SECOND, macro_block_size=2) as writer:
-        for step in range(0, episodes_shown[0].shape[1], stride):
-            for dots, positions in zip(points, episodes_shown, strict=True):
-                dots.set_offsets(positions[:, step].reshape(-1, 2))
+        for step in range(0, len(paths_shown[0]), stride):
+            for dots, paths in zip(points, paths_shown, strict=True):
+                dots.set_offsets(paths[step].reshape(-1, 2))
             writer.append_data(pixels(figure))
 
 
-def draw_goals(axes: Axes, goals: np.ndarray) -> None:
+def navigation_background(axes: Axes, tasks: Sequence[Task]) -> None:
     """Goals as discs of the rewarded radius, and the dashed circle between the rings."""
     axes.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), aspect="equal")
     axes.add_patch(Circle((0, 0), GUIDE_RADIUS, fill=False, linestyle="--", color="grey"))
-    for goal, colour in zip(goals, colours(len(goals)), strict=True):
-        axes.add_patch(Circle((float(goal[0]), float(goal[1])), GOAL_RADIUS, color=colour, alpha=0.5))
+    draw_discs(axes, [task["goal"] for task in tasks], GOAL_RADIUS)
+
+
+def dog_background(axes: Axes, tasks: Sequence[Task]) -> None:
+    """The house in cells, walls dark, and the bowls as discs of the rewarded radius."""
+    axes.imshow(blocked_cells(), origin="lower", cmap="Greys", vmax=1.5)
+    axes.set(xlim=(-0.5, CELLS - 0.5), ylim=(-0.5, CELLS - 0.5))
+    draw_discs(axes, [CELLS_PER_UNIT * task["goal"] for task in tasks], CELLS_PER_UNIT * BOWL_RADIUS)
+
+
+def draw_discs(axes: Axes, centres: Sequence[np.ndarray], radius: float) -> None:
+    """A disc in the colour of each task."""
+    for centre, colour in zip(centres, colours(len(centres)), strict=True):
+        axes.add_patch(Circle((float(centre[0]), float(centre[1])), radius, color=colour, alpha=0.5))
+
+
+def pendulum_background(axes: Axes, tasks: Sequence[Task]) -> None:
+    """State space: angle in turns, whole numbers upright, against speed."""
+    axes.set(xlim=(-2.5, 2.5), ylim=(-1.05 * MAX_SPEED, 1.05 * MAX_SPEED), xlabel="turns", ylabel="rad/s")
+    for turns in range(-2, 3):
+        axes.axvline(turns, linestyle="--", color="grey")
+
+
+def turns_and_speed(observed: np.ndarray) -> np.ndarray:
+    """The pendulum's angle, followed beyond full turns, and its speed: (time, ..., 3) -> (time, ..., 2)."""
+    angle = np.unwrap(np.arctan2(observed[..., 1], observed[..., 0]), axis=0)
+    return np.stack([angle / (2 * np.pi), observed[..., 2]], axis=-1)
+
+
+def first_two(observed: np.ndarray) -> np.ndarray:
+    """x and y."""
+    return observed[..., :2]
+
+
+SCENES: dict[type[gym.Env], Scene] = {
+    Navigation2D: Scene(first_two, navigation_background),
+    DogNavigation2D: Scene(lambda observed: CELLS_PER_UNIT * observed[..., :2], dog_background),
+    MetaPendulum: Scene(turns_and_speed, pendulum_background),
+}
 
 
 def colours(number: int) -> np.ndarray:

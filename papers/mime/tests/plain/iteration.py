@@ -15,14 +15,14 @@ import torch
 from gym import spaces
 from torch import Tensor
 
-from mime.config import MamlConfig, MimeConfig
+from mime.config import EMamlConfig, MamlConfig, MamlExplConfig, MamlNoiseConfig, MimeConfig
 from mime.dynamics import DynamicsModel
 from mime.envs import Task
 from mime.networks import Layout
 from mime.rollout import Episodes
 from mime.streams import Streams
 from mime.surrogate import Experience, MetaBatch
-from plain import dynamics, exploration, maml, rollout
+from plain import dynamics, e_maml, exploration, maml, rollout
 
 State = dict[str, Tensor]
 """`policy` and, of mime, `dynamics`, `dynamics_gradient` (their running sum) and `eta` (a logit)."""
@@ -57,13 +57,13 @@ class Setting:
     config: MamlConfig
     policy: Layout
     model: DynamicsModel | None
-    """None for maml."""
+    """None for methods without one."""
     draw: Streams
 
     @property
     def exploring(self) -> bool:
         """Card 5.5: the epoch, counted from 0, is above pre-epochs."""
-        return isinstance(self.config, MimeConfig) and self.draw.iteration > self.config.pre_epochs
+        return isinstance(self.config, MamlExplConfig) and self.draw.iteration > self.config.pre_epochs
 
     def noise(self, purpose: str, *leading: int) -> list[Tensor]:
         """Standard normal numbers for each layer of the dynamics model, (*leading, units)."""
@@ -91,20 +91,21 @@ class Outcome:
 
 
 def iteration(setting: Setting, state: State, environment: gym.Env, tasks: Sequence[Task]) -> Outcome:
-    """One iteration of maml or mime from `state`, in the order of card 6."""
+    """One iteration from `state`, in the order of card 6."""
     batch = collect(setting, state, environment, tasks)
     after, metrics = dict(state), {}
     if setting.model is not None:
         learnt, metrics = learn_dynamics(setting, state, batch)
         after |= learnt
     eta_gradient = None
-    if setting.exploring:
+    learns_eta = setting.exploring and isinstance(setting.config, MimeConfig)
+    if learns_eta:
         config = setting.config
         eta_gradient = maml.eta_gradient(
             setting.policy, state["policy"], batch, state["eta"], config.fast_lr, config.gamma, config.gae_lambda
         )
         after["eta"] = moved_eta(state["eta"], eta_gradient, config.eta_lr)
-    released = setting.exploring and setting.config.eta_update == "before_policy"
+    released = learns_eta and setting.config.eta_update == "before_policy"
     gradient, after["policy"], policy_metrics = learn_policy(
         setting, state["policy"], batch, after["eta"] if released else None
     )
@@ -138,20 +139,27 @@ def played(
     shape = len(tasks), environment.horizon, setting.config.fast_batch_size, 2
     noise = setting.draw.normal(f"{name} actions", *shape)
     episodes = rollout.sample(environment, tasks, setting.policy, policies, noise)
+    if isinstance(setting.config, MamlNoiseConfig):
+        return judged(setting.config, episodes, setting.draw.normal(f"{name} noise", *shape[:3]), None)
     if not setting.exploring:
         return judged(setting.config, episodes, None, None)
-    return judged(setting.config, episodes, information(setting, state, episodes, before, name), state["eta"])
+    share = torch.tensor(setting.config.eta)
+    eta = state.get("eta", torch.log(share / (1 - share)))
+    return judged(setting.config, episodes, information(setting, state, episodes, before, name), eta)
 
 
 def judged(config: MamlConfig, episodes: Episodes, gained: Tensor | None, eta: Tensor | None) -> Experience:
     """Standardise, mix, fit the baseline and estimate advantages, task by task.
 
-    gained: intrinsic rewards as they are, (tasks, time, episodes), with the logit that mixes them.
+    gained: intrinsic rewards as they are, (tasks, time, episodes), with the logit that mixes them; or noise without.
     """
     tasks = range(len(episodes.rewards))
     extrinsic, intrinsic = [standardised(episodes.rewards[k]) for k in tasks], None
     rewards = extrinsic
-    if gained is not None:
+    if isinstance(config, MamlNoiseConfig):
+        intrinsic = [config.noise_sd * gained[k] for k in tasks]
+        rewards = [extrinsic[k] + intrinsic[k] for k in tasks]
+    elif gained is not None:
         intrinsic = [standardised(gained[k]) for k in tasks]
         rewards = [maml.mixed(extrinsic[k], intrinsic[k], eta) for k in tasks]
     values = [baseline(episodes.observations[k], returns(rewards[k], config.gamma)) for k in tasks]
@@ -271,6 +279,11 @@ def learn_policy(
     """Outer gradient, new parameters and metrics; the line search rebuilds its rewards with `eta` where given."""
     config = setting.config
     learner = maml.Learner(setting.policy, batch, config.fast_lr, config.first_order)
+    if isinstance(config, EMamlConfig):
+        learner = e_maml.EMamlLearner(
+            setting.policy, batch, config.fast_lr, config.first_order, config.exploration_credit,
+            config.line_search_tasks,
+        )  # fmt: skip
     step = learner.natural_step(policy, config.max_kl, config.cg_damping, config.cg_iters)
     *train, valid = [
         experience.advantages

@@ -90,6 +90,12 @@ class Learner:
             divergences.append(kl_divergence(new, before).mean())
         return torch.stack(losses).mean(), torch.stack(divergences).mean()
 
+    def judged(
+        self, candidate: Tensor, old: Tensor, train: list[tuple[Episodes, Tensor]], valid: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The loss and the divergence that the line search sees."""
+        return self.loss_and_kl(candidate, old, train, valid)
+
     def gradient(self, parameters: Tensor) -> Tensor:
         parameters = parameters.detach().clone().requires_grad_()
         loss, _ = self.loss_and_kl(parameters, parameters, self.train, self.batch.valid.advantages)
@@ -134,7 +140,7 @@ class Learner:
         old_loss, _ = self.loss_and_kl(start, parameters, self.train, self.batch.valid.advantages)
         for k in range(most):
             candidate = (parameters - ratio**k * step).detach().requires_grad_()
-            loss, kl = self.loss_and_kl(candidate, parameters, train, valid)
+            loss, kl = self.judged(candidate, parameters, train, valid)
             if loss < old_loss and kl < max_kl:
                 return candidate.detach(), float(loss.detach()), float(kl.detach()), k + 1
         return parameters, float(old_loss.detach()), 0.0, most

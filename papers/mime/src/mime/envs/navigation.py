@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import gym
 import numpy as np
 from gym import spaces
-from gym.utils import seeding
+
+from mime.envs.base import MetaEnvironment, Task
 
 MAX_MOVE = 0.1
 """Length units per step and axis; longer actions are clipped by the environment."""
@@ -19,10 +19,8 @@ GOAL_RADIUS = 1.0
 COMPASS_RADII = {(5.0, 5.5): (5.25,), (8.0, 9.0): (8.5,), (5.0, 9.0): (5.5, 8.5)}
 """(low, high) of the training ring -> radii of the fixed test goals, in length units."""
 
-Task = dict[str, np.ndarray]
 
-
-class Navigation2D(gym.Env):  # type: ignore[misc]  # gym 0.17 has no types
+class Navigation2D(MetaEnvironment):
     """A point that starts at the origin and is paid for each step that ends within 1 of a hidden goal.
 
     Observation: the position, float32 (2,), unbounded. Action: a move, (2,), clipped to 0.1 per axis. Never ends by
@@ -36,11 +34,6 @@ class Navigation2D(gym.Env):  # type: ignore[misc]  # gym 0.17 has no types
         self.seed()
         self.position = np.zeros(2, dtype=np.float32)
         self.reset_task({"goal": np.zeros(2)})
-
-    def seed(self, seed: int | None = None) -> list[int]:
-        """Seed the generator that draws goals; gym hashes the seed."""
-        self.np_random, used = seeding.np_random(seed)
-        return [used]
 
     def sample_tasks(self, number: int) -> list[Task]:
         """Training goals: isotropic normal with standard deviation `high`, kept if strictly inside the ring."""
@@ -59,7 +52,6 @@ class Navigation2D(gym.Env):  # type: ignore[misc]  # gym 0.17 has no types
         return [{"goal": goal} for radius in radii for goal in compass(radius)]
 
     def reset_task(self, task: Task) -> None:
-        """Play for another goal from now on."""
         self.task = task
         self.goal = np.array(task["goal"], dtype=np.float64)
 
