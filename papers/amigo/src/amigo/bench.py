@@ -1,0 +1,128 @@
+"""How fast it is: environments, acting, learning and both together, beside plain twins where the tests are at hand."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from amigo.agent import Agent
+from amigo.config import AmigoConfig, configure
+from amigo.envs.bench import environment_speed
+from amigo.rollout import Actors
+from amigo.state import TrainState
+from amigo.unrolls import Unrolls
+from mirl.measure import calibrate, measure, peak_memory_mib
+
+TESTS = Path(__file__).parents[2] / "tests"
+Row = dict[str, Any]
+ACTORS = 40
+FLOP_PER_FRAME = {"acting": 2, "learning": 6}
+"""Per multiplication of the student's forward pass: forward when acting, forward and backward when learning."""
+
+
+def bench(task: str) -> list[Row]:
+    """Rows of name, value, unit and, where a plain twin was timed on the same size, ratio_to_plain."""
+    config = replace(configure(task, "amigo", "paper"), num_actors=ACTORS)
+    assert isinstance(config, AmigoConfig)
+    torch.set_num_threads(config.threads)
+    case = Case(task, config)
+    environments = environment_speed(task, num_envs=ACTORS)
+    acting, learning = measure(case.act), measure(case.learn)
+    both = measure(case.act_and_learn)
+    frames = config.num_actors * config.unroll_length
+    flop_per_s = calibrate()["matrix_product_gflop_per_s"] * 1e9
+    floor = multiplications(case.agent) * sum(FLOP_PER_FRAME.values()) / flop_per_s
+    batched, oracle = environments["batched_steps_per_s"], environments["oracle_steps_per_s"]
+    return [
+        {"name": "environments alone", "value": batched, "unit": "env_steps/s", "ratio_to_plain": batched / oracle},
+        {"name": f"acting, {ACTORS} actors", "value": frames / acting, "unit": "env_steps/s"},
+        {"name": "learning", "value": frames / learning, "unit": "env_steps/s"},
+        {"name": "learning", "value": frames / config.frames_per_update / learning, "unit": "updates/s"},
+        {"name": "end to end", "value": frames / both, "unit": "env_steps/s"},
+        {"name": "arithmetic alone at the matrix product's speed", "value": 1 / floor, "unit": "env_steps/s"},
+        *beside_plain(case),
+        {"name": "peak memory", "value": peak_memory_mib(), "unit": "MiB"},
+    ]  # fmt: skip
+
+
+class Case:
+    """An agent with its actors, ready to run rounds."""
+
+    def __init__(self, task: str, config: AmigoConfig) -> None:
+        self.agent, self.actors = Agent(task, config, 0), Actors(task, config, 0, config.num_actors)
+        self.state, self.number = TrainState(self.agent, self.actors), 0
+        self.unrolls: Unrolls = self.actors.collect(self.agent, 0)
+
+    def act(self) -> None:
+        """One unroll of every actor."""
+        self.number += 1
+        self.unrolls = self.actors.collect(self.agent, self.number)
+
+    def learn(self) -> None:
+        """The updates of one round, teacher's included."""
+        for batch in self.state.batches(self.unrolls):
+            self.agent.update(batch)
+
+    def act_and_learn(self) -> None:
+        self.act()
+        self.learn()
+
+
+def multiplications(agent: Agent) -> int:
+    """Of one state's way through the student, taps outside the grid left out."""
+    stack, count = agent.student.network.stack, 0
+    for neighbours, (weight, _) in zip(stack.neighbours, stack.convolution_parameters, strict=True):
+        count += int((neighbours >= 0).sum()) * weight.shape[0] * weight.shape[1]
+    layers = [module for module in agent.student.network.modules() if isinstance(module, torch.nn.Linear)]
+    return count + sum(layer.weight.numel() for layer in layers)
+
+
+def beside_plain(case: Case) -> list[Row]:
+    """Fast and plain, one after the other; none where the tests are not at hand."""
+    plain = plain_twins()
+    if plain is None:
+        return []
+    config = case.agent.config
+    batch = case.unrolls.select(0, config.batch_size).clone()
+    stack, frames, goals = case.agent.student.network.stack, batch.frame.flatten(0, 1), batch.goal.flatten()
+    slow_agent = Agent(case.actors.environments.task.name, config, 0)
+    twin: Any = plain.update.Learner(slow_agent)
+
+    def through(features: torch.Tensor) -> None:
+        features.sum().backward()  # type: ignore[no-untyped-call]
+
+    pairs: list[tuple[str, Callable[[], Any], Callable[[], Any]]] = [
+        (
+            "convolutions, forward and backward",
+            lambda: through(stack(frames, goals)),
+            lambda: through(stack.plain(frames, goals)),
+        ),
+        ("student and teacher update", lambda: case.agent.update(batch), lambda: twin.update(batch)),
+    ]
+    rows = []
+    for name, fast, slow in pairs:
+        quick = measure(fast, least_s=0.3)
+        slow()
+        start = time.perf_counter()
+        slow()
+        ratio = (time.perf_counter() - start) / quick
+        rows.append({"name": f"{name}, {len(frames)} states", "value": quick, "unit": "s", "ratio_to_plain": ratio})
+    return rows
+
+
+def plain_twins() -> ModuleType | None:
+    """The package tests/plain of the repository, if there is one."""
+    if not (TESTS / "plain" / "update.py").is_file():
+        return None
+    if str(TESTS) not in sys.path:
+        sys.path.insert(0, str(TESTS))
+    importlib.import_module("plain.update")
+    return importlib.import_module("plain")

@@ -1,0 +1,117 @@
+"""The test protocol: fresh layouts, goals from the teacher, actions drawn or the most likely ones (card 3.1, 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import imageio.v2 as imageio
+import numpy as np
+import torch
+
+from amigo.agent import Agent
+from amigo.config import ImpalaConfig
+from amigo.rollout import Actors
+from amigo.state import TrainState
+from mirl.checkpoint import load_checkpoint
+from mirl.config import ConfigError
+from mirl.paper import EvaluateOptions
+from mirl.run import Header
+
+SETTINGS = ("sampled", "greedy")
+"""Actions drawn from the policy, as in the released results, or its most likely ones."""
+MOST_ENVIRONMENTS = 128
+DRAWN_AT_ONCE = 100
+FRAMES_PER_S = 10
+"""Of a film (card 6)."""
+
+
+class Episode(NamedTuple):
+    """How an episode went."""
+
+    total: float
+    """Undiscounted extrinsic return."""
+    length: int
+    success: bool
+
+
+@dataclass(frozen=True)
+class Test:
+    """How many episodes, of which setting, in how many environments at once."""
+
+    __test__ = False  # not a test case, whatever its name
+    episodes: int
+    greedy: bool = False
+
+    @property
+    def environments(self) -> int:
+        return min(self.episodes, MOST_ENVIRONMENTS)
+
+
+def play(agent: Agent, task: str, config: ImpalaConfig, test: Test) -> list[Episode]:
+    """The first episodes of every environment, as many in each, so that short ones are not preferred."""
+    actors = Actors(task, config, config.evaluation_seed, test.environments, "evaluation")
+    quotas = np.full(test.environments, test.episodes // test.environments)
+    quotas[: test.episodes % test.environments] += 1
+    played: list[list[Episode]] = [[] for _ in quotas]
+    number = 0
+    while any(len(episodes) < quota for episodes, quota in zip(played, quotas, strict=True)):
+        act, give = actors.draws(number, DRAWN_AT_ONCE)
+        for step in range(DRAWN_AT_ONCE):
+            actors.step(agent, act[step], give[step], test.greedy)
+            shown = actors.environments
+            for where in np.flatnonzero(shown.done):
+                if len(played[where]) < quotas[where]:
+                    total, length = float(shown.episode_return[where]), int(shown.episode_length[where])
+                    played[where].append(Episode(total, length, bool(shown.reward[where] > 0)))
+        number += 1
+    return [episode for episodes in played for episode in episodes]
+
+
+def metrics_of(episodes: list[Episode]) -> dict[str, float]:
+    """Means over episodes."""
+    totals, lengths, successes = zip(*episodes, strict=True)
+    return {
+        "eval/return": float(np.mean(totals)),
+        "eval/success": float(np.mean(successes)),
+        "eval/length": float(np.mean(lengths)),
+        "eval/return_sd": float(np.std(totals)),
+    }
+
+
+def evaluate(directory: Path, header: Header, config: ImpalaConfig, options: EvaluateOptions) -> Mapping[str, float]:
+    """Judge a trained run from its checkpoint; with a film of one episode more if that is asked for."""
+    torch.set_num_threads(config.threads)
+    device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"
+    agent = Agent(header.task, config, header.seed, device)
+    load_checkpoint(directory, TrainState(agent))
+    test = Test(options.episodes or config.evaluation_episodes, options.setting == "greedy")
+    if options.video is not None:
+        film(options.video, agent, header.task, config, test.greedy)
+    return metrics_of(play(agent, header.task, config, test))
+
+
+def film(path: Path, agent: Agent, task: str, config: ImpalaConfig, greedy: bool) -> None:
+    """An mp4 of one episode: the whole grid, the agent's view lit, the teacher's goal framed (card 6)."""
+    if path.suffix.lower() != ".mp4":
+        raise ConfigError(f"--video must end in .mp4, got {path}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    actors = Actors(task, config, config.evaluation_seed, 1, "film")
+    environments = actors.environments
+    writer: Any = imageio.get_writer(path, format="FFMPEG", fps=FRAMES_PER_S, macro_block_size=2)
+    with writer:
+        number, ended = 0, False
+        while not ended:
+            act, give = actors.draws(number, DRAWN_AT_ONCE)
+            for step in range(DRAWN_AT_ONCE):
+                actors.give_goals(agent, give[step])
+                before = environments.render(0, int(actors.goal[0]) if actors.gives_goals else None)
+                writer.append_data(before)
+                actors.act(agent, act[step], greedy, auto_reset=False)
+                ended = bool(environments.done[0])
+                if ended:
+                    writer.append_data(environments.render(0, int(actors.goal[0]) if actors.gives_goals else None))
+                    break
+            number += 1

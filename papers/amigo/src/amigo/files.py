@@ -1,0 +1,122 @@
+"""The files that the original writes into a run's folder: logs.csv, fields.csv, meta.json, model.tar (card 6)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from amigo.agent import Agent
+from amigo.config import ImpalaConfig
+from mirl.config import as_dictionary
+from mirl.files import naming, write_atomically, write_json
+from mirl.run import Header
+
+OUTPUTS = ("logs.csv", "fields.csv", "meta.json", "model.tar")
+COLUMNS = {
+    "total_loss": "loss/total",
+    "mean_episode_return": "train/batch_return",
+    "pg_loss": "loss/policy",
+    "baseline_loss": "loss/value",
+    "entropy_loss": "loss/entropy",
+    "gen_rewards": "train/teacher_reward",
+    "gg_loss": "loss/teacher_policy",
+    "generator_entropy_loss": "loss/teacher_entropy",
+    "generator_baseline_loss": "loss/teacher_value",
+    "mean_intrinsic_rewards": "train/intrinsic_reward",
+    "mean_episode_steps": "train/goal_steps",
+    "ex_reward": "train/teacher_extrinsic_reward",
+    "generator_current_target": "train/difficulty",
+}
+"""Column of logs.csv -> metric. The teacher's are empty where it was not updated."""
+TEACHER_COLUMNS = ("gen_rewards", "gg_loss", "generator_entropy_loss", "generator_baseline_loss", "mean_episode_steps",
+                   "ex_reward", "generator_current_target")  # fmt: skip
+PLAIN_COLUMNS = {name: metric for name, metric in COLUMNS.items() if name not in TEACHER_COLUMNS}
+
+
+class Log:
+    """logs.csv: a row an update, as the original's plotting script reads it; cut back where a run continues."""
+
+    def __init__(self, directory: Path, has_teacher: bool, length: int) -> None:
+        """`length`: bytes that the checkpoint remembers, 0 begins a new file."""
+        self.path, self.columns = directory / "logs.csv", COLUMNS if has_teacher else PLAIN_COLUMNS
+        self.began = time.time()
+        with naming(self.path):
+            self.stream: IO[bytes] = self.path.open("ab")
+            self.stream.truncate(length)
+            self.stream.seek(0, io.SEEK_END)
+        self.length, self.tick = length, 0
+        names = ["_tick", "_time", "frames", *self.columns]
+        if length:
+            with self.path.open("rb") as old:
+                self.tick = sum(1 for _ in old) - 1
+        else:
+            self.write(["# " + names[0], *names[1:]])
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerow(names)
+            write_atomically(directory / "fields.csv", text.getvalue())
+
+    def append(self, frames: int, row: Mapping[str, float]) -> None:
+        """One update; `frames` are those before it."""
+        teaches = "train/teacher_reward" in row
+        cells = [str(self.tick), f"{time.time():.3f}", str(frames)]
+        for name, metric in self.columns.items():
+            empty = metric not in row or (name == "generator_current_target" and not teaches)
+            cells.append("" if empty else repr(row[metric]))
+        self.write(cells)
+        self.tick += 1
+
+    def write(self, cells: list[str]) -> None:
+        line = (",".join(cells) + "\n").encode()
+        with naming(self.path):
+            self.stream.write(line)
+        self.length += len(line)
+
+    def flush(self) -> None:
+        with naming(self.path):
+            self.stream.flush()
+
+    def close(self) -> None:
+        with naming(self.path):
+            self.stream.close()
+
+
+def write_model(directory: Path, header: Header, config: ImpalaConfig, agent: Agent, finished: bool) -> None:
+    """model.tar and meta.json. The original's meta.json holds the process's environment; this one does not."""
+    flags = original_flags(header, config)
+    model: dict[str, Any] = {
+        "model_state_dict": cloned(agent.student.network.state_dict()),
+        "optimizer_state_dict": agent.student.optimiser.state(),
+        "scheduler_state_dict": {"last_epoch": agent.student.updates},
+        "flags": flags,
+    }
+    if agent.teacher is not None:
+        model |= {
+            "generator_model_state_dict": cloned(agent.teacher.network.state_dict()),
+            "generator_model_optimizer_state_dict": agent.teacher.optimiser.state(),
+            "generator_model_scheduler_state_dict": {"last_epoch": agent.teacher.updates},
+        }
+    buffer = io.BytesIO()  # torch reports a full disk by an error of its own; write_atomically names the file
+    torch.save(model, buffer)
+    write_atomically(directory / "model.tar", buffer.getvalue())
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(directory / "meta.json", {"args": flags, "date_end": now if finished else None, "successful": finished})
+
+
+def cloned(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Copies on the CPU: the parameters are views of one vector, which would be saved whole with each."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+
+
+def original_flags(header: Header, config: ImpalaConfig) -> dict[str, Any]:
+    """The config in the original's names."""
+    values = as_dictionary(config)
+    model = {"amigo_adaptive": "window_adaptive", "amigo_novelty": "novelty_based"}.get(header.method, "default")
+    total = values.pop("total_env_steps")
+    return {"env": f"MiniGrid-{header.task}-v0", "model": model, "total_frames": total, "seed": header.seed} | values

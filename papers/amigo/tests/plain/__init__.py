@@ -1,0 +1,1 @@
+"""Plain twins of the fast paths, written for reading."""

@@ -1,0 +1,333 @@
+"""The command line as a person uses it: files, columns, kill and resume, the original's flags, films, bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import imageio.v2 as imageio
+import pytest
+import torch
+
+from amigo.__main__ import PAPER
+from amigo.config import CONFIGS
+from amigo.files import COLUMNS, PLAIN_COLUMNS
+from amigo.original import translate
+from mirl.config import ConfigError
+from mirl.paper import main
+
+SMALL = [
+    "--num-actors",
+    "4",
+    "--batch-size",
+    "2",
+    "--unroll-length",
+    "20",
+    "--evaluation-episodes",
+    "4",
+    "--log-every",
+    "400",
+]
+ROUND = 4 * 20
+README = (
+    "--env MiniGrid-KeyCorridorS3R3-v0 --num_actors 40 --modify --generator_batch_size 150 "
+    "--generator_entropy_cost .05 --generator_threshold -.1 --total_frames 100000000 "
+    "--generator_reward_negative -.3 --savedir ./experimentMinigrid"
+)
+
+
+def command(words: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "amigo", *words]
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(words), capture_output=True, text=True, timeout=170)
+
+
+def train_words(directory: Path, method: str, rounds: int = 10, *more: str) -> list[str]:
+    teacher = [] if method == "impala" else ["--generator-batch-size", "6"]
+    names = ["train", "--task", "Empty-5x5", "--method", method, "--seed", "0", "--run-dir", str(directory)]
+    total = ["--total-env-steps", str(rounds * ROUND), "--evaluation-every", "400"]
+    return [*names, "--device", "cpu", *SMALL, *teacher, *total, *more]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def records(directory: Path) -> list[tuple[str, str, str]]:
+    """What a run measured, without times."""
+    found = [(row["env_step"], row["name"], row["value"]) for row in rows(directory / "metrics.csv")]
+    return [record for record in found if not record[1].startswith("time/")]
+
+
+def updates(directory: Path) -> list[dict[str, str]]:
+    """Rows of logs.csv without the time."""
+    return [{name: cell for name, cell in row.items() if name != "_time"} for row in rows(directory / "logs.csv")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A finished run for each method."""
+    folder = tmp_path_factory.mktemp("runs")
+    for method in CONFIGS:
+        assert main(PAPER, train_words(folder / method, method)) == 0
+    return {method: folder / method for method in CONFIGS}
+
+
+@pytest.mark.parametrize("method", CONFIGS)
+def test_a_run_leaves_the_promised_files(finished: dict[str, Path], method: str):
+    promised = {"logs.csv", "fields.csv", "meta.json", "model.tar", "manifest.json", "metrics.csv", "episodes.csv"}
+    assert promised <= {path.name for path in finished[method].iterdir()}
+    files = json.loads((finished[method] / "manifest.json").read_text())["files"]
+    assert {"logs.csv", "fields.csv", "meta.json", "model.tar"} <= set(files)
+
+
+@pytest.mark.parametrize("method", CONFIGS)
+def test_logs_csv_has_the_originals_columns_and_a_row_an_update(finished: dict[str, Path], method: str):
+    columns = COLUMNS if method in ("amigo", "amigo_adaptive") else PLAIN_COLUMNS
+    header = (finished[method] / "logs.csv").read_text().splitlines()[0]
+    assert header == ",".join(["# _tick", "_time", "frames", *columns])
+    table = updates(finished[method])
+    assert [int(row["frames"]) for row in table] == list(range(0, 20 * 2 * 20, 40))
+    assert [int(row["# _tick"]) for row in table] == list(range(20))
+
+
+def test_the_teachers_cells_are_empty_where_it_was_not_updated(finished: dict[str, Path]):
+    table = updates(finished["amigo"])
+    taught = [row for row in table if row["gg_loss"]]
+    assert 0 < len(taught) < len(table)
+    assert all(bool(row["generator_current_target"]) == bool(row["gg_loss"]) for row in table)
+
+
+def test_meta_json_holds_the_flags_and_nothing_of_the_environment(finished: dict[str, Path]):
+    meta = json.loads((finished["amigo_adaptive"] / "meta.json").read_text())
+    assert set(meta) == {"args", "date_end", "successful"}
+    assert meta["successful"] is True
+    assert (meta["args"]["env"], meta["args"]["model"]) == ("MiniGrid-Empty-5x5-v0", "window_adaptive")
+    assert not {name for name in os.environ if name in json.dumps(meta)} - {"_"}
+
+
+def test_weights_load_as_plain_tensors(finished: dict[str, Path]):
+    model = torch.load(finished["amigo"] / "model.tar", weights_only=True)
+    assert {"model_state_dict", "optimizer_state_dict", "scheduler_state_dict", "flags",
+            "generator_model_state_dict"} <= set(model)  # fmt: skip
+    assert sum(tensor.numel() for tensor in model["model_state_dict"].values()) == 119137
+    assert (finished["amigo"] / "model.tar").stat().st_size < 5 * 4 * (119137 + 6348)
+
+
+@pytest.mark.parametrize("method", CONFIGS)
+def test_what_a_method_learns_is_told(finished: dict[str, Path], method: str):
+    names = {name for _, name, _ in records(finished[method])}
+    assert {"loss/policy", "loss/value", "loss/entropy", "train/learning_rate", "eval/return", "eval/success"} <= names
+    assert ("train/difficulty" in names) == (method in ("amigo", "amigo_adaptive"))
+    assert ("loss/novelty" in names) == (method == "amigo_novelty")
+
+
+def test_tests_are_recorded_while_training_and_at_its_end(finished: dict[str, Path]):
+    steps = [int(step) for step, name, _ in records(finished["impala"]) if name == "eval/return"]
+    assert steps == [400, 800]
+    assert len(rows(finished["impala"] / "episodes.csv")) == 4
+
+
+def test_evaluating_again_repeats_the_test_at_the_end_of_training(
+    finished: dict[str, Path], capsys: pytest.CaptureFixture[str]
+):
+    last = [value for _, name, value in records(finished["amigo"]) if name == "eval/return"][-1]
+    assert main(PAPER, ["evaluate", "--run-dir", str(finished["amigo"])]) == 0
+    assert f"{float(last):.6g}" in capsys.readouterr().out
+
+
+def test_greedy_actions_are_a_setting(finished: dict[str, Path], capsys: pytest.CaptureFixture[str]):
+    words = ["evaluate", "--run-dir", str(finished["impala"]), "--setting", "greedy", "--episodes", "3"]
+    assert main(PAPER, words) == 0
+    assert "eval/length" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["amigo", "impala"])
+def test_a_film_can_be_played_and_shows_the_goal_of_a_teacher(finished: dict[str, Path], tmp_path: Path, method: str):
+    film = tmp_path / "new folder" / "film.mp4"
+    words = ["evaluate", "--run-dir", str(finished[method]), "--episodes", "1", "--video", str(film)]
+    assert main(PAPER, words) == 0
+    frames = list(imageio.get_reader(film, format="FFMPEG"))  # type: ignore[arg-type, attr-defined]
+    assert len(frames) >= 2
+    assert frames[0].shape == (160, 160, 3)
+
+
+def test_the_originals_test_line_writes_its_film_and_prints_the_means(
+    finished: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    line = ["--env", "MiniGrid-Empty-5x5-v0", "--mode", "test", "--model", "default", "--record_video"]
+    paths = ["--weight_path", str(finished["amigo"] / "model.tar"), "--video_path", str(tmp_path / "video.mp4")]
+    assert main(PAPER, [*line, *paths]) == 0
+    assert (tmp_path / "video.mp4").stat().st_size > 2_000
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("eval/return", "eval/success", "eval/length"))
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("amigo", []),
+        ("amigo_novelty", ["--use-lstm"]),
+        ("impala", ["--batch-size", "3"]),
+    ],
+)
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_run_continues_and_ends_equal(tmp_path: Path, kill: signal.Signals, method: str, more: list[str]):
+    if kill is signal.SIGKILL and method != "amigo":
+        pytest.skip("one method shows what a kill without warning does")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    words = ["--save-every", "1", *more]
+    assert main(PAPER, train_words(whole, method, 40, *words)) == 0
+    stopped = subprocess.Popen(
+        command(train_words(broken, method, 40, *words)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 100
+    while not (broken / "checkpoint" / "latest.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(stopped.pid, kill)
+    stopped.communicate(timeout=60)
+    assert not (broken / "manifest.json").exists(), "the run ended before it was killed"
+    assert main(PAPER, train_words(broken, method, 40, *words)) == 0
+    assert records(broken) == records(whole)
+    assert updates(broken) == updates(whole)
+    assert (broken / "episodes.csv").read_bytes() == (whole / "episodes.csv").read_bytes()
+    models = [torch.load(folder / "model.tar", weights_only=True) for folder in (broken, whole)]
+    ours, theirs = (model["model_state_dict"] for model in models)
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+def test_a_finished_run_is_left_alone(finished: dict[str, Path], capsys: pytest.CaptureFixture[str]):
+    assert main(PAPER, train_words(finished["impala"], "impala")) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = train_words(tmp_path / "run", "impala", 10, "--learning-rate", "1e38", "--grad-norm", "1e38")
+    assert main(PAPER, words) == 1
+    assert "loss/" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--learning-rate", "-1"], "--learning-rate must be positive, got -1.0"),
+        (["--reward-clipping", "some"], "--reward-clipping must be abs_one or soft_asymmetric or none, got some"),
+        (["--windw", "3"], "no option '--windw'"),
+        (["--task", "KeyCoridorS3R3"], "did you mean KeyCorridorS3R3?"),
+        (["--method", "impalla"], "did you mean impala?"),
+        (["--fidelity", "faithful"], "paper"),
+    ],
+)
+def test_bad_input_gets_one_line_and_writes_nothing(
+    tmp_path: Path, words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(PAPER, [*train_words(tmp_path / "run", "amigo"), *words]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        ("default", "amigo"),
+        ("window_adaptive", "amigo_adaptive"),
+        ("window_addaptive", "amigo_adaptive"),
+        ("novelty_based", "amigo_novelty"),
+    ],
+)
+def test_the_readmes_line_is_the_recipe_with_its_own_threshold(model: str, method: str):
+    words = translate([*README.split(), "--model", model])
+    assert words[:7] == ["train", "--task", "KeyCorridorS3R3", "--method", method, "--seed", "0"]
+    assert words[words.index("--run-dir") + 1].startswith("experimentMinigrid/MiniGrid-KeyCorridorS3R3-v0")
+    options = words[words.index("--device") + 2 :]
+    expected = ["--generator-threshold", "-0.1"]
+    assert options == (["--num-actors", "40", *expected] if method == "amigo_novelty" else expected)
+
+
+def test_the_readmes_window_and_actors_are_understood():
+    adaptive = translate([*README.replace("-.1", "-.5").split(), "--model", "window_addaptive", "--window", "60"])
+    assert adaptive[adaptive.index("--device") + 2 :] == ["--window", "60.0"]
+    line = "--env MiniGrid-KeyCorridorS3R3-v0 --num_actors 10 --modify --total_frames 100000000 --model"
+    novelty = translate([*line.split(), "novelty_based"])
+    assert "--num-actors" not in novelty
+    assert novelty[novelty.index("--generator-reward-negative") + 1] == "-0.1"
+
+
+def test_the_originals_line_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    line = "--env MiniGrid-Empty-5x5-v0 --num_actors 2 --batch_size 2 --unroll_length 10 --modify --total_frames 40"
+    more = f"--savedir {tmp_path} --xpid mine --disable_cuda --num_buffers 4 --num_threads 4"
+    words = [*translate([*line.split(), *more.split()]), "--evaluation-episodes", "2"]
+    assert main(PAPER, words) == 0
+    flags = json.loads((tmp_path / "mine" / "meta.json").read_text())["args"]
+    expected = {"env": "MiniGrid-Empty-5x5-v0", "num_actors": 2, "generator_batch_size": 32, "modify": True}
+    assert {name: flags[name] for name in expected} == expected
+    assert "eval" in (tmp_path / "mine" / "metrics.csv").read_text()
+    assert capsys.readouterr()
+
+
+def test_the_originals_defaults_are_its_own():
+    words = translate([])
+    assert words[:5] == ["train", "--task", "Empty-8x8", "--method", "amigo"]
+    assert words[words.index("--total-env-steps") + 1] == "600000000"
+    assert "--no-modify" in words
+    assert words[words.index("--generator-batch-size") + 1] == "32"
+    assert words[words.index("--generator-reward-negative") + 1] == "-0.1"
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("--env MiniGrid-KeyCoridorS3R3-v0", "did you mean KeyCorridorS3R3"),
+        ("--model rnd", "no model 'rnd'"),
+        ("--mode play", "no mode 'play'"),
+        ("--inner", "--inner breaks both released codes"),
+        ("--no_generator", "method impala"),
+        ("--random_agent", "--random_agent does nothing"),
+        ("--disable_use_embedding", "--disable_use_embedding does nothing"),
+        ("--save_env", "--save_env does nothing"),
+        ("--num_input_frames 4", "--num_input_frames must be 1, got 4"),
+        ("--goal_dim 20", "--goal_dim must be 10, got 20"),
+        ("--num_actors 4 --num_buffers 4", "--num-buffers must be at least 5, got 4"),
+        ("--num_actors four", "--num_actors: invalid int value: 'four'"),
+        ("--total_frames 0", "--total-frames must be at least 1, got 0"),
+        ("--window 20", "--window has no effect with --model default"),
+        ("--nonsense", "--nonsense"),
+        ("--mode test --weight_path nowhere/model.tar", "nowhere/model.tar does not exist"),
+    ],
+)
+def test_original_flags_that_cannot_be_honoured_get_one_line(line: str, complaint: str):
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        translate(line.split())
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_task_or_method_or_without_their_run_get_one_line(finished: dict[str, Path], tmp_path: Path):
+    weights = str(finished["amigo"] / "model.tar")
+    for words, complaint in (
+        (["--env", "MiniGrid-Empty-8x8-v0"], "--env asks for Empty-8x8, the weights in .* are of Empty-5x5"),
+        (["--env", "Empty-5x5", "--model", "novelty_based"], "--model asks for amigo_novelty"),
+    ):
+        with pytest.raises(ConfigError, match=complaint):
+            translate(["--mode", "test", "--weight_path", weights, *words])
+    shutil.copy(weights, tmp_path / "model.tar")
+    with pytest.raises(ConfigError, match=r"must be the model\.tar of a run's folder"):
+        translate(["--mode", "test", "--weight_path", str(tmp_path / "model.tar")])
+
+
+def test_describe_knows_every_task_and_field(capsys: pytest.CaptureFixture[str]):
+    assert main(PAPER, ["describe", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["parameter_counts"]["KeyCorridorS3R3"]["amigo"] == {"student": 119617, "teacher": 6372}
