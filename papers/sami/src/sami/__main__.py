@@ -1,0 +1,50 @@
+"""python -m sami: train, evaluate, demo, describe, bench, or the original's own command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mirl.paper import Paper, main
+from sami.bench import bench
+from sami.config import CONFIGS, FIDELITIES, configure
+from sami.describe import parameter_counts, versions
+from sami.evaluate import SETTINGS, evaluate
+from sami.files import OUTPUTS
+from sami.original import ALIASES, translate
+from sami.settings import TASKS
+from sami.train import train
+
+PAPER = Paper(
+    name="sami",
+    project=Path(__file__).parents[2],
+    tasks=TASKS,
+    methods=tuple(CONFIGS),
+    fidelities=FIDELITIES,
+    configure=configure,
+    train=train,
+    evaluate=evaluate,
+    settings=SETTINGS,
+    parameter_counts=parameter_counts,
+    bench=bench,
+    original=translate,
+    versions=versions,
+    outputs=OUTPUTS,
+)
+
+
+def without_aliases(words: Sequence[str]) -> list[str]:
+    """`--method SaSAC`, as the released code spells it, is satesac."""
+    given = list(words)
+    for place, word in enumerate(given):
+        option, equals, value = word.partition("=")
+        if option == "--method" and equals:
+            given[place] = f"--method={ALIASES.get(value.lower(), value)}"
+        elif option == "--method" and place + 1 < len(given):
+            given[place + 1] = ALIASES.get(given[place + 1].lower(), given[place + 1])
+    return given
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(PAPER, without_aliases(sys.argv[1:])))

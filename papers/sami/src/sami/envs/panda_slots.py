@@ -1,0 +1,282 @@
+"""Many Panda environments as one: Bullet holds the interpreter lock, so slots are shared out among processes.
+
+Every number equals what `PandaPush` gives slot by slot, however many processes there are
+(tests/test_envs_panda.py).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.util import Finalize
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sami.envs.episodes import Context, Episode, SlotStep, checked_actions, scaled_action, slot_seed
+from sami.envs.panda import HORIZON, KEYS, PandaPush
+from sami.settings import TaskTuple, checked_tuple
+
+GONE = "a process that plays Panda environments has ended"
+
+
+class SlotResult(NamedTuple):
+    """One step of one slot."""
+
+    observation: NDArray[np.float32]
+    terminal: NDArray[np.float32]
+    reward: float
+    done: bool
+    success: bool
+    finished: Episode | None
+
+
+class Share:
+    """The environments that one process plays."""
+
+    def __init__(self, slots: Sequence[int], tuples: Sequence[TaskTuple], seeds: Sequence[int], horizon: int) -> None:
+        self.slots = tuple(slots)
+        self.environments = [
+            PandaPush(parameters=parameters, horizon=horizon, seed=seed)
+            for parameters, seed in zip(tuples, seeds, strict=True)
+        ]
+        self.letters = [""] * len(self.slots)
+
+    def reset(self) -> list[NDArray[np.float32]]:
+        """A new episode everywhere."""
+        self.letters = [""] * len(self.slots)
+        return [flat(environment.reset()) for environment in self.environments]
+
+    def step(self, actions: Sequence[NDArray[np.float32]]) -> list[SlotResult]:
+        """One step everywhere; a finished episode is followed by the next."""
+        return [self.step_one(index, action) for index, action in enumerate(actions)]
+
+    def step_one(self, index: int, action: NDArray[np.float32]) -> SlotResult:
+        """One step of one environment."""
+        environment = self.environments[index]
+        observation, reward, done, info = environment.step(action)
+        self.letters[index] += info["skill"]
+        seen = terminal = flat(observation)
+        finished = None
+        if done:
+            finished = Episode(
+                self.slots[index], environment.total_reward, reward, environment.length, info["is_success"],
+                self.letters[index], environment.context,
+            )  # fmt: skip
+            self.letters[index] = ""
+            seen = flat(environment.reset())
+        return SlotResult(seen, terminal, reward, done, info["is_success"], finished)
+
+    def state(self) -> list[dict[str, Any]]:
+        """Episode number and the actions since its start: Bullet repeats an episode exactly."""
+        return [
+            {"stream": each.stream, "episode": each.episode, "actions": [action.tolist() for action in each.actions]}
+            for each in self.environments
+        ]
+
+    def load(self, states: Sequence[dict[str, Any]]) -> list[NDArray[np.float32]]:
+        """Come to where `state` was taken; returns the observations."""
+        observations = []
+        for index, (environment, state) in enumerate(zip(self.environments, states, strict=True)):
+            environment.stream = state["stream"]
+            actions = np.array(state["actions"], dtype=np.float32).reshape(-1, 4)
+            if state["episode"] < 0:
+                environment.episode = -1
+                observations.append(np.zeros(sum(KEYS.values()), dtype=np.float32))
+                continue
+            letters: list[str] = []
+            observations.append(flat(environment.replay(state["episode"], actions, letters)))
+            self.letters[index] = "".join(letters)
+        return observations
+
+    def render(self, index: int, width: int, height: int) -> NDArray[np.uint8]:
+        """(height, width, 3) of one environment."""
+        return self.environments[index].render(width=width, height=height)
+
+    def close(self) -> None:
+        """Let go of the simulators."""
+        for environment in self.environments:
+            environment.close()
+
+
+def flat(observation: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The parts one after the other, by name."""
+    return np.concatenate([observation[key] for key in KEYS])
+
+
+class Pending(Protocol):
+    """A call that was begun."""
+
+    def result(self) -> Any:
+        """Wait for its answer."""
+
+
+class Answer:
+    """An answer that is there already."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def result(self) -> Any:
+        """The answer."""
+        return self.value
+
+
+class LocalShare:
+    """A share of this process."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.share = Share(*arguments)
+
+    def call(self, name: str, *arguments: Any) -> Pending:
+        """Call a method of the share."""
+        return Answer(getattr(self.share, name)(*arguments))
+
+    def end(self) -> None:
+        """Nothing runs beside this process."""
+
+
+class RemoteShare:
+    """A share that a process of its own plays."""
+
+    def __init__(self, *arguments: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs, arguments), daemon=True)
+        self.process.start()
+        theirs.close()
+        # Serving processes ignore signals; a closed connection is what ends them, at the latest when this one exits.
+        self.closing = Finalize(self, self.connection.close, exitpriority=10)
+
+    def call(self, name: str, *arguments: Any) -> Pending:
+        """Begin a method of the share."""
+        try:
+            self.connection.send((name, arguments))
+        except ConnectionError:
+            raise RuntimeError(GONE) from None
+        return self
+
+    def result(self) -> Any:
+        """Wait for the answer. RuntimeError where the process has failed or gone."""
+        try:
+            failed, answer = self.connection.recv()
+        except (EOFError, ConnectionError):
+            raise RuntimeError(GONE) from None
+        if failed:
+            raise RuntimeError(f"a process that plays Panda environments failed: {answer}")
+        return answer
+
+    def end(self) -> None:
+        """End the process."""
+        self.closing()
+        self.process.join()
+
+
+def serve(connection: Connection, arguments: tuple[Any, ...]) -> None:
+    """Play a share until the other end closes; signals are the other end's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    share = Share(*arguments)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            name, given = connection.recv()
+            connection.send(answer(share, name, given))
+
+
+def answer(share: Share, name: str, given: tuple[Any, ...]) -> tuple[bool, Any]:
+    """Whether a call failed, and what it gave or what went wrong, which the other end raises."""
+    try:
+        return False, getattr(share, name)(*given)
+    except Exception as error:
+        return True, f"{type(error).__name__}: {error}"
+
+
+class PandaSlots:
+    """One scene per task tuple; see `sami.envs.episodes.Slots`."""
+
+    action_index = KEYS["achieved_goal"]
+    observation_size, action_size = sum(KEYS.values()), 4
+
+    def __init__(self, tuples: Sequence[TaskTuple], seed: int, horizon: int | None = None, threads: int = 1) -> None:
+        self.tuples = tuple(checked_tuple("panda", each) for each in tuples)
+        self.horizon = horizon or HORIZON
+        seeds = [slot_seed(seed, slot) for slot in range(self.n_slots)]
+        self.parts = [part for part in np.array_split(np.arange(self.n_slots), max(1, threads)) if len(part)]
+        kind = LocalShare if len(self.parts) == 1 else RemoteShare
+        self.shares: list[LocalShare | RemoteShare] = [
+            kind([int(k) for k in part], [self.tuples[k] for k in part], [seeds[k] for k in part], self.horizon)
+            for part in self.parts
+        ]
+        self.seen = np.zeros((self.n_slots, self.observation_size), dtype=np.float32)
+
+    @property
+    def n_slots(self) -> int:
+        """One per tuple."""
+        return len(self.tuples)
+
+    @property
+    def contexts(self) -> tuple[Context, ...]:
+        """Friction and mass of every slot, which never change."""
+        return tuple({"friction": friction, "mass": mass} for friction, mass in self.tuples)
+
+    def everywhere(self, name: str, *arguments: Sequence[Any]) -> list[Any]:
+        """Call a method of every share, each with its part of the arguments; answers in slot order."""
+        begun = [
+            share.call(name, *([argument[k] for k in part] for argument in arguments))
+            for share, part in zip(self.shares, self.parts, strict=True)
+        ]
+        return [answer for call in begun for answer in call.result()]
+
+    def reset(self) -> NDArray[np.float32]:
+        """A new episode in every slot."""
+        self.seen = np.stack(self.everywhere("reset"))
+        return self.observation()
+
+    def observation(self) -> NDArray[np.float32]:
+        """(slots, 25) of now: achieved goal, desired goal, observation."""
+        return self.seen.copy()
+
+    def step(self, actions: object) -> SlotStep:
+        """One control step of every slot; those that end start again."""
+        given = checked_actions(actions, (self.n_slots, self.action_size))
+        results = self.everywhere("step", list(scaled_action(given, np.float32(-1), np.float32(1))))
+        self.seen = np.stack([each.observation for each in results])
+        success = np.array([each.success for each in results])
+        return SlotStep(
+            self.observation(),
+            np.array([each.reward for each in results], dtype=np.float32),
+            success,
+            np.array([each.done for each in results]),
+            success.copy(),
+            np.stack([each.terminal for each in results]),
+            tuple(each.finished for each in results if each.finished is not None),
+        )
+
+    def render(self, slot: int, width: int = 480, height: int = 360) -> NDArray[np.uint8]:
+        """(height, width, 3) of a slot as it is now."""
+        for share, part in zip(self.shares, self.parts, strict=True):
+            if slot in part:
+                picture: NDArray[np.uint8] = share.call("render", slot - int(part[0]), width, height).result()
+                return picture
+        raise ValueError(f"slots are 0-{self.n_slots - 1}, got {slot}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a continued run needs: Bullet repeats the running episodes from their actions."""
+        return {"slots": self.everywhere("state")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict` bit for bit. ValueError where it is of other slots."""
+        if len(state["slots"]) != self.n_slots:
+            raise ValueError(f"the state is of {len(state['slots'])} slots, these are {self.n_slots}")
+        self.seen = np.stack(self.everywhere("load", state["slots"]))
+
+    def close(self) -> None:
+        """Let go of simulators and processes."""
+        for share in self.shares:
+            share.call("close").result()
+            share.end()
+        self.shares = []

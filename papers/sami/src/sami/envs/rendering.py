@@ -1,0 +1,79 @@
+"""Pictures of MuJoCo simulators without a screen: EGL where there is a GPU, else OSMesa."""
+
+from __future__ import annotations
+
+import os
+from ctypes.util import find_library
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sami.envs.simulator import mujoco
+
+LIBRARIES = {"osmesa": ("OSMesa", "libosmesa6"), "egl": ("EGL", "libegl1")}
+"""MUJOCO_GL -> library, and the system package that holds it (papers/sami/apt.txt)."""
+
+
+class RenderingError(RuntimeError):
+    """No picture can be drawn here; says what to install."""
+
+
+def drawing_library() -> str:
+    """egl or osmesa: what MUJOCO_GL names, else the first that is installed. RenderingError where there is none."""
+    wanted = os.environ.get("MUJOCO_GL", "")
+    if wanted and wanted not in LIBRARIES:
+        raise RenderingError(f"MUJOCO_GL is egl or osmesa where there is no screen, got {wanted!r}")
+    preferred = ("egl", "osmesa") if Path("/dev/nvidia0").exists() else ("osmesa", "egl")
+    for name in (wanted,) if wanted else preferred:
+        if find_library(LIBRARIES[name][0]):
+            return name
+    package = LIBRARIES[wanted or preferred[0]][1]
+    raise RenderingError(f"MuJoCo draws with a library that is missing here; sudo apt-get install {package}")
+
+
+def surface(width: int, height: int) -> Any:
+    """An OpenGL context without a window. RenderingError where the system cannot give one."""
+    chosen = drawing_library()
+    os.environ["PYOPENGL_PLATFORM"] = chosen
+    try:
+        return import_module(f"mujoco.{chosen}").GLContext(width, height)
+    except Exception as error:  # the loaders raise whatever their library lacks
+        reason = f"{type(error).__name__}: {error}"
+        raise RenderingError(f"MuJoCo cannot draw with {chosen} here ({reason}); the other way is MUJOCO_GL") from None
+
+
+class Camera:
+    """Draws models of one size of picture, following the robot."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.surface = surface(width, height)
+        self.viewport = mujoco.MjrRect(0, 0, width, height)
+        self.pictured: mujoco.MjModel | None = None
+
+    def picture(self, model: mujoco.MjModel, data: mujoco.MjData) -> NDArray[np.uint8]:
+        """(height, width, 3), the robot seen by the model's tracking camera."""
+        self.surface.make_current()
+        if self.pictured is not model:
+            model.vis.global_.offwidth = max(model.vis.global_.offwidth, self.viewport.width)
+            model.vis.global_.offheight = max(model.vis.global_.offheight, self.viewport.height)
+            self.context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self.context)
+            self.scene = mujoco.MjvScene(model, maxgeom=200)
+            self.pictured = model
+        view = mujoco.MjvCamera()
+        view.type, view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, 0
+        mujoco.mjv_updateScene(
+            model, data, mujoco.MjvOption(), None, view, mujoco.mjtCatBit.mjCAT_ALL.value, self.scene
+        )
+        mujoco.mjr_render(self.viewport, self.scene, self.context)
+        pixels = np.empty((self.viewport.height, self.viewport.width, 3), dtype=np.uint8)
+        mujoco.mjr_readPixels(pixels, None, self.viewport, self.context)
+        return np.ascontiguousarray(pixels[::-1])
+
+    def close(self) -> None:
+        """Free the surface."""
+        self.pictured = self.context = self.scene = None
+        self.surface.free()

@@ -1,0 +1,118 @@
+"""Pictures of what was learnt: contexts in two dimensions, heat maps of Panda's grid, films (card 2, E7 and E8)."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from mirl.config import ConfigError
+
+if TYPE_CHECKING:
+    from sami.evaluate import TestEpisode
+    from sami.rollout import Player
+
+SEED = 42
+"""random_state of the original's t-SNE (card 6)."""
+FRAMES_PER_SECOND = 10
+LONGEST_FILM = 200
+"""Frames, whatever the horizon."""
+PANELS = 4
+"""Environments side by side in a film."""
+PANEL_SIZE = 320, 240
+
+
+def draw_contexts(
+    folder: Path, setting: str, tuples: Sequence[Any], results: Sequence[TestEpisode], projections: Sequence[str]
+) -> None:
+    """contexts_<setting>_<projection>.png: the final context of every episode, coloured by test tuple."""
+    from matplotlib.figure import Figure
+
+    contexts = np.array([one.final_embedding for one in results])
+    numbers = np.array([one.tuple_number for one in results])
+    folder.mkdir(exist_ok=True)
+    for projection in projections:
+        points = project(contexts, projection)
+        if points is None:
+            print(f"no {projection} picture of {setting}: it needs more than {len(contexts)} episodes")
+            continue
+        figure = Figure(figsize=(7, 5))
+        axes = figure.subplots()
+        for number, label in enumerate(tuples):
+            chosen = points[numbers == number]
+            axes.scatter(chosen[:, 0], chosen[:, 1], s=14, label=str(label))
+        axes.set(title=f"{projection} of contexts, {setting}", xticks=[], yticks=[])
+        axes.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
+        figure.savefig(folder / f"contexts_{setting}_{projection}.png", dpi=150, bbox_inches="tight")
+
+
+def project(contexts: np.ndarray, projection: str) -> np.ndarray | None:
+    """(episodes, context) -> (episodes, 2); None where there are too few episodes. umap: see `require_umap`."""
+    if len(contexts) < 4:
+        return None
+    if projection == "pca":
+        from sklearn.decomposition import PCA
+
+        return np.asarray(PCA(2, random_state=SEED).fit_transform(contexts))
+    if projection == "tsne":
+        from sklearn.manifold import TSNE
+
+        perplexity = min(30.0, (len(contexts) - 1) / 3)
+        return np.asarray(TSNE(2, perplexity=perplexity, random_state=SEED).fit_transform(contexts))
+    import umap  # optional
+
+    neighbours = min(15, len(contexts) - 1)
+    return np.asarray(umap.UMAP(n_neighbors=neighbours, init="random", random_state=SEED).fit_transform(contexts))
+
+
+def require_umap() -> None:
+    """Raises ConfigError that names the package where umap-learn is not installed: it is not part of the lock."""
+    if importlib.util.find_spec("umap") is None:
+        raise ConfigError(
+            "--projections umap needs the package umap-learn, which is not installed here; pip install umap-learn"
+        )
+
+
+def draw_heat_maps(
+    folder: Path, frictions: Sequence[float], masses: Sequence[float], tables: Mapping[str, np.ndarray]
+) -> None:
+    """heat_map_<name>.png: probability by friction (rows) and mass (columns), as in the paper's Figure 6."""
+    from matplotlib.figure import Figure
+
+    folder.mkdir(exist_ok=True)
+    for name, table in tables.items():
+        figure = Figure(figsize=(4, 4))
+        axes = figure.subplots()
+        axes.imshow(table, vmin=0, vmax=1, cmap="viridis")
+        for (row, column), value in np.ndenumerate(table):
+            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color="white" if value < 0.6 else "black")
+        axes.set(title=name.replace("_", " "), xlabel="cube mass", ylabel="table friction")
+        axes.set_xticks(range(len(masses)), [f"{mass:g}" for mass in masses])
+        axes.set_yticks(range(len(frictions)), [f"{friction:g}" for friction in frictions])
+        figure.savefig(folder / f"heat_map_{name}.png", dpi=150, bbox_inches="tight")
+
+
+def film(path: Path, player: Player) -> None:
+    """Write an mp4 of the first environments side by side, from the start of an episode to its end or the horizon."""
+    import imageio.v2
+
+    horizon, shown = player.slots.horizon, range(player.slots.n_slots)
+    stride = -(-horizon // LONGEST_FILM)
+    open_writer: Any = imageio.v2.get_writer
+    with open_writer(path, fps=FRAMES_PER_SECOND, macro_block_size=2) as writer:
+        for step in range(horizon):
+            if step % stride == 0:
+                writer.append_data(np.concatenate([frame(player, slot) for slot in shown], axis=1))
+            with torch.no_grad():
+                player.step(player.agent.actor.best_action(player.features))
+
+
+def frame(player: Player, slot: int) -> np.ndarray:
+    """One environment as uint8 (height, width, 3)."""
+    width, height = PANEL_SIZE
+    image: np.ndarray = player.slots.render(slot, width=width, height=height)
+    return image

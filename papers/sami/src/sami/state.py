@@ -1,0 +1,60 @@
+"""What a checkpoint holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sami.agent import Agent
+from sami.replay import TrajectoryBuffer
+from sami.rollout import Player
+
+
+class TrainState:
+    """Everything that must survive a kill: what is learnt, what was played and where every slot stands.
+
+    Random numbers are keyed by the turn of the loop and the gradient step, so that no generator has a state.
+    """
+
+    def __init__(self, agent: Agent, player: Player, buffer: TrajectoryBuffer) -> None:
+        self.agent, self.player, self.buffer = agent, player, buffer
+        self.env_step = self.turn = 0
+
+    def save(self, folder: Path) -> None:
+        """Write state.pt (all but trajectories) and replay.pt; tensors, numbers and strings only."""
+        learnt = {"agent": self.agent.state(), "player": self.player.state()}
+        torch.save(learnt | {"env_step": self.env_step, "turn": self.turn}, folder / "state.pt")
+        torch.save(self.buffer.state(), folder / "replay.pt")
+
+    def load(self, folder: Path) -> None:
+        """Read them back."""
+        state = load_learnt(folder)
+        self.env_step, self.turn = state["env_step"], state["turn"]
+        self.agent.load(state["agent"])
+        self.player.load(state["player"])
+        self.buffer.load(torch.load(folder / "replay.pt", weights_only=True))
+
+
+class LearntState:
+    """The agent of a checkpoint, for tests: neither trajectories nor environments are read."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent, self.env_step = agent, 0
+
+    def save(self, folder: Path) -> None:
+        """A test changes nothing that would have to be saved."""
+        raise NotImplementedError
+
+    def load(self, folder: Path) -> None:
+        """Read the networks back."""
+        state = load_learnt(folder)
+        self.env_step = state["env_step"]
+        self.agent.load(state["agent"])
+
+
+def load_learnt(folder: Path) -> dict[str, Any]:
+    """state.pt of a checkpoint, its tensors on the CPU."""
+    state: dict[str, Any] = torch.load(folder / "state.pt", weights_only=True, map_location="cpu")
+    return state

@@ -1,0 +1,217 @@
+"""The command line as a person uses it: files, columns, kill and resume, evaluation, bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from mirl.paper import main
+from sami.__main__ import PAPER
+
+LINE = (
+    "--horizon 10 --learning-starts 12 --train-freq 16 --slots 2 --batch-size 4 --gradient-steps 2 --buffer-size 6 "
+    "--hidden-sizes 16 16 --evaluation-episodes 2 --checkpoint-every 0"
+)
+SMALL = LINE.split()
+ENV_STEPS_PER_TURN = 16 * 2
+LONG = 30
+"""Turns of a run that is killed."""
+
+
+def command(words: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "sami", *words]
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(words), capture_output=True, text=True, timeout=300)
+
+
+def train_words(directory: Path, method: str = "saccm", turns: int = 4, *more: str) -> list[str]:
+    contrast = [] if method == "tesac" else ["--contrast-batch-size", "4", "--adversarial-loss-coef", "0.5"]
+    total = ["--total-env-steps", str(turns * ENV_STEPS_PER_TURN)]
+    names = ["train", "--task", "halfcheetah", "--method", method, "--seed", "0", "--run-dir", str(directory)]
+    return [*names, "--device", "cpu", *SMALL, *contrast, *total, *more]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def records(directory: Path) -> list[tuple[str, str, str]]:
+    """What a run measured, without times."""
+    found = [(row["env_step"], row["name"], row["value"]) for row in rows(directory / "metrics.csv")]
+    return [record for record in found if not record[1].startswith("time/")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "saccm"
+    done = run(*train_words(folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_run_leaves_the_promised_files(finished: Path):
+    promised = {"config.yaml", "test_result.yaml", "manifest.json", "metrics.csv", "episodes.csv"}
+    promised |= {f"contexts_{setting}.csv" for setting in ("training", "moderate", "extreme")}
+    assert promised <= {path.name for path in finished.iterdir()}
+    names = {record[1] for record in records(finished)}
+    assert {f"eval/return_{setting}" for setting in ("training", "moderate", "extreme")} <= names
+    assert {
+        "loss/critic",
+        "loss/actor",
+        "loss/temperature",
+        "loss/contrastive",
+        "loss/encoder",
+        "train/return",
+    } <= names
+
+
+def test_every_test_episode_is_recorded(finished: Path):
+    table = rows(finished / "episodes.csv")
+    counts = {
+        setting: sum(row["setting"] == setting for row in table) for setting in ("training", "moderate", "extreme")
+    }
+    assert counts == {"training": 2 * 2, "moderate": 4 * 2, "extreme": 4 * 2}
+    assert {row["length"] for row in table} == {"10"}
+    results = json.loads((finished / "test_result.yaml").read_text())
+    assert [one["tuple"] for one in results["extreme"]] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert len(rows(finished / "contexts_extreme.csv")) == 8
+
+
+def test_evaluating_again_repeats_the_test_at_the_end_of_training(finished: Path, capsys: pytest.CaptureFixture[str]):
+    before = json.loads((finished / "test_result.yaml").read_text())
+    assert main(PAPER, ["evaluate", "--run-dir", str(finished), "--setting", "extreme"]) == 0
+    assert "eval/return_extreme" in capsys.readouterr().out
+    assert json.loads((finished / "test_result.yaml").read_text()) == before
+    assert (finished / "images" / "contexts_extreme_tsne.png").exists()
+
+
+def test_other_settings_and_given_tuples_can_be_tested(finished: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["evaluate", "--run-dir", str(finished), "--episodes", "1", "--projections", "pca"]
+    assert main(PAPER, [*words, "--setting", "super_extreme"]) == 0
+    assert "eval/return_super_extreme" in capsys.readouterr().out
+    assert main(PAPER, [*words, "--setting", "given", "--test-envs", "[([2.0],[2.0])]"]) == 0
+    assert "eval/return_given" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--setting", "grid"], "halfcheetah has no such grid"),
+        (["--setting", "given"], "--setting given needs --test-envs"),
+        (["--projections", "pcaa"], "did you mean pca?"),
+    ],
+)
+def test_settings_that_cannot_be_tested_get_one_line(
+    finished: Path, words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(PAPER, ["evaluate", "--run-dir", str(finished), *words]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_the_last_reward_is_left_out_of_partial_returns_and_of_the_legacy_protocol(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+):
+    results = json.loads((finished / "test_result.yaml").read_text())["moderate"]
+    assert all(one["return"] != one["return_without_last_reward"] for one in results)
+    words = ["evaluate", "--run-dir", str(finished), "--setting", "moderate", "--evaluation-protocol", "legacy"]
+    assert main(PAPER, words) == 0
+    found = dict(line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("eval/"))
+    assert found["eval/return_moderate"] == found["eval/partial_return_moderate"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A longer run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    assert run(*train_words(folder, "satesac", LONG)).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_run_continues_and_ends_equal(whole: Path, tmp_path: Path, kill: signal.Signals):
+    broken = tmp_path / "broken"
+    words = ("satesac", LONG)
+    stopped = subprocess.Popen(command(train_words(broken, *words)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while saved_env_step(broken) < 3 * ENV_STEPS_PER_TURN and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(stopped.pid, kill)
+    stopped.communicate(timeout=120)
+    assert not (broken / "manifest.json").exists(), "the run ended before it was killed"
+    resumed = run(*train_words(broken, *words))
+    assert resumed.returncode == 0, resumed.stderr
+    assert "continuing" in resumed.stdout
+    assert records(broken) == records(whole)
+    for name in ("test_result.yaml", "contexts_extreme.csv"):
+        assert (broken / name).read_bytes() == (whole / name).read_bytes()
+
+
+def saved_env_step(directory: Path) -> int:
+    path = directory / "checkpoint" / "latest.json"
+    try:
+        return int(json.loads(path.read_text())["env_step"])
+    except FileNotFoundError:
+        return 0
+
+
+def test_the_checkpoint_holds_numbers_and_strings_only(finished: Path):
+    folder = next((finished / "checkpoint").glob("save-*"))
+    for name in ("state.pt", "replay.pt"):
+        assert torch.load(folder / name, weights_only=True)
+
+
+def test_the_end_of_training_is_saved_however_rare_checkpoints_are(tmp_path: Path):
+    assert main(PAPER, train_words(tmp_path / "run", "tesac", 2, "--save-every", "100000")) == 0
+    assert saved_env_step(tmp_path / "run") == 2 * ENV_STEPS_PER_TURN
+
+
+def test_a_finished_run_is_left_alone(finished: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(PAPER, train_words(finished)) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--gamma", "1.5"], "--gamma must be in [0, 1), got 1.5"),
+        (["--batch-size", "5"], "--batch-size must be a multiple of --slots"),
+        (["--contrast-selection", "best"], "--contrast-selection"),
+        (["--task", "half_cheetah"], "did you mean halfcheetah?"),
+        (["--method", "sacccm"], "did you mean"),
+    ],
+)
+def test_bad_input_gets_one_line_and_writes_nothing(
+    tmp_path: Path, words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(PAPER, [*train_words(tmp_path / "run"), *words]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_input_ends_the_process_with_code_2_and_nothing_else_is_said(tmp_path: Path):
+    done = run(*train_words(tmp_path / "run"), "--tau", "0")
+    assert (done.returncode, done.stderr) == (2, "sami: --tau must be in (0, 1], got 0.0\n")
+
+
+def test_describe_knows_every_task_and_method(capsys: pytest.CaptureFixture[str]):
+    assert main(PAPER, ["describe", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["parameter_counts"]) == 11
+    assert found["parameter_counts"]["panda"]["ccm"] == {"encoder": 81_194, "actor": 545_800, "critics": 1_088_514}
