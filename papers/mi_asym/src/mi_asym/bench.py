@@ -1,0 +1,130 @@
+"""How fast it is: acting, updating, both together, beside the plain twin where the repository's tests are at hand."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from mi_asym.agents.base import Agent
+from mi_asym.allocator import keep_freed_memory
+from mi_asym.building import agent_for, environments_for, replay_for, source_for
+from mi_asym.config import TrainConfig, configure
+from mi_asym.config.fields import EPISODE
+from mi_asym.envs import GRID_TASKS, task_spec
+from mi_asym.experience import Batch, Source
+from mi_asym.replay import Replay
+from mi_asym.rollout import Noise, Policy, play
+from mi_asym.stages import untrained
+from mi_asym.streams import generator
+from mirl.measure import measure, peak_memory_mib
+
+TESTS = Path(__file__).parents[2] / "tests"
+Row = dict[str, Any]
+WAVES = 40
+"""Random episodes at most, where whole ones are looked for."""
+
+
+class Case:
+    """A method's agent on a task, with a replay buffer of random episodes."""
+
+    def __init__(self, task: str, method: str, full: bool, environments: int = 32) -> None:
+        """full: keep episodes of 50 steps alone."""
+        self.task, self.config = task, configure(task, method, "paper")
+        names: tuple[str, str, TrainConfig, int] = (task, method, self.config, 0)
+        prepared = untrained(task, self.config)
+        self.source: Source = source_for(*names, "cpu", prepared)
+        self.agent: Agent = agent_for(*names, "cpu", prepared)
+        self.replay: Replay = replay_for(self.config, self.source, "cpu")
+        self.environments = environments_for(*names, environments, "bench")
+        self.updates = 0
+        spec = task_spec(task)
+        for wave in range(WAVES):
+            draw = generator(0, wave, "bench")
+            for episode in play(self.environments, Noise(spec.num_actions, spec.continuous, draw), self.source):
+                if episode.length == EPISODE or not full:
+                    self.replay.add(episode.slots)
+            if len(self.replay.episodes) >= 2 * environments or (spec.continuous and self.replay.episodes):
+                break
+
+    def sample(self, count: int, draw: torch.Generator) -> Batch:
+        return self.source.batch(self.replay.sample(count, draw), draw)
+
+    def update(self) -> None:
+        """One update, auxiliary step included."""
+        self.updates += 1
+        self.agent.update(self.sample, generator(0, self.updates, "bench"), generator(0, self.updates, "noise"))
+
+    def act(self) -> int:
+        """Every environment plays an episode; returns the steps."""
+        policy = Policy(self.agent, self.source, generator(0, 0, "acting"))
+        return sum(episode.length for episode in play(self.environments, policy, self.source))
+
+
+def bench(task: str) -> list[Row]:
+    """Rows of name, value, unit and, where a plain twin was timed on the same data, ratio_to_plain."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    rows: list[Row] = []
+    if task in GRID_TASKS:
+        for method in ("drqn", "ours_gru", "ours_gpt"):
+            case = Case(task, method, full=True)
+            seconds = measure(case.update, least_s=2.0)
+            rows.append({"name": f"{method}, update of 64 x 50 valid steps", "value": seconds, "unit": "s"})
+            if method == "ours_gru":
+                rows += beside_plain(case)
+    rows += end_to_end(task, "ours_gru")
+    return [*rows, {"name": "peak memory", "value": peak_memory_mib(), "unit": "MiB"}]
+
+
+def end_to_end(task: str, method: str) -> list[Row]:
+    """Acting in one environment, updates on episodes as they come, and both at the registered ratio."""
+    case = Case(task, method, full=False, environments=1 if task not in GRID_TASKS else 32)
+    updating = measure(case.update, least_s=2.0)
+    alone = environments_for(task, method, case.config, 0, 1, "bench")
+    case.environments = alone
+    start = time.perf_counter()
+    steps = sum(case.act() for _ in range(3))
+    acting = (time.perf_counter() - start) / steps
+    together = acting + case.config.updates_per_step * updating
+    return [
+        {"name": f"{method}, acting, one environment", "value": 1 / acting, "unit": "env_steps/s"},
+        {"name": f"{method}, updates on random episodes", "value": 1 / updating, "unit": "updates/s"},
+        {"name": f"{method}, end to end", "value": 1 / together, "unit": "env_steps/s"},
+    ]
+
+
+def beside_plain(case: Case) -> list[Row]:
+    """The same update, padded and with every pass anew; none where the tests are not at hand."""
+    plain = plain_twins()
+    if plain is None:
+        return []
+    draw = generator(0, 0, "plain")
+    config: Any = case.config
+    auxiliary = plain.learning.padded(case.sample(config.aux_batch_size, draw))
+    data = plain.learning.padded(case.sample(config.batch_size, draw))
+    quick = measure(case.update, least_s=1.0)
+    slow = measure(lambda: plain.learning.update(case.agent, auxiliary, data), least_s=1.0)
+    return [
+        {
+            "name": "ours_gru, the same beside its plain twin",
+            "value": quick,
+            "unit": "s",
+            "ratio_to_plain": slow / quick,
+        }
+    ]
+
+
+def plain_twins() -> ModuleType | None:
+    """The package tests/plain of the repository, if there is one."""
+    if not (TESTS / "plain" / "learning.py").is_file():
+        return None
+    if str(TESTS) not in sys.path:
+        sys.path.insert(0, str(TESTS))
+    importlib.import_module("plain.learning")
+    return importlib.import_module("plain")

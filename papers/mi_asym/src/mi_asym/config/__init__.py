@@ -1,0 +1,19 @@
+"""What a run is made of: one frozen dataclass per method, in a form for grids (DQN) and one for robots (SAC)."""
+
+from mi_asym.config.fields import BelieverFields, TrainConfig
+from mi_asym.config.stages import CollectConfig, EmbedderFields, PretrainConfig
+from mi_asym.config.tables import FIDELITIES, METHODS, capped, collect_config, configure, pretrain_config
+
+__all__ = [
+    "FIDELITIES",
+    "METHODS",
+    "BelieverFields",
+    "CollectConfig",
+    "EmbedderFields",
+    "PretrainConfig",
+    "TrainConfig",
+    "capped",
+    "collect_config",
+    "configure",
+    "pretrain_config",
+]

@@ -1,0 +1,95 @@
+"""Judging an agent: deterministic episodes with fresh memory and dropout off (card 6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mi_asym.agents.base import Agent
+from mi_asym.allocator import keep_freed_memory
+from mi_asym.building import agent_for, environments_for, replay_for, source_for
+from mi_asym.config import TrainConfig, capped
+from mi_asym.envs import GRID_TASKS
+from mi_asym.experience import Source
+from mi_asym.rollout import Episode, Policy, play
+from mi_asym.stages import untrained
+from mi_asym.state import TrainState
+from mirl.checkpoint import load_checkpoint
+from mirl.paper import EvaluateOptions
+from mirl.run import Header
+
+SETTINGS = ("test",)
+"""One protocol: fresh episodes of the training task."""
+FRAMES_PER_SECOND = 8
+
+
+def judge(agent: Agent, environments: Any, source: Source) -> list[Episode]:
+    """One deterministic episode in each environment."""
+    return play(environments, Policy(agent, source))
+
+
+def metrics_of(task: str, episodes: Sequence[Episode]) -> dict[str, float]:
+    """Means over episodes; on grids also how many visited the information cell."""
+    metrics = {
+        "eval/success": float(np.mean([episode.success for episode in episodes])),
+        "eval/return": float(np.mean([episode.total for episode in episodes])),
+        "eval/length": float(np.mean([episode.length for episode in episodes])),
+    }
+    if task in GRID_TASKS:
+        metrics["eval/information_visits"] = float(np.mean([episode.informed for episode in episodes]))
+    return metrics
+
+
+def episode_rows(episodes: Sequence[Episode]) -> tuple[list[float], list[int], list[float]]:
+    """Returns, lengths and successes."""
+    return (
+        [episode.total for episode in episodes],
+        [episode.length for episode in episodes],
+        [float(episode.success) for episode in episodes],
+    )
+
+
+def evaluate(directory: Path, header: Header, config: TrainConfig, options: EvaluateOptions) -> Mapping[str, float]:
+    """Judge a trained run from its checkpoint, in `--episodes` fresh episodes (default 100)."""
+    torch.set_num_threads(config.threads)
+    keep_freed_memory()
+    config = capped(header.task, config)
+    device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"
+    names = header.task, header.method
+    prepared = untrained(header.task, config)
+    source = source_for(*names, config, header.seed, device, prepared)
+    agent = agent_for(*names, config, header.seed, device, prepared)
+    places = [environments_for(*names, config, header.seed, count, purpose) for count, purpose in
+              ((config.num_envs, "train"), (config.eval_episodes, "eval"))]  # fmt: skip
+    load_checkpoint(directory, TrainState(agent, replay_for(config, source, device), *places))
+    for place in places:
+        place.close()
+    environments = environments_for(*names, config, header.seed, options.episodes or 100, "test")
+    try:
+        episodes = judge(agent, environments, source)
+        if options.video is not None:
+            film(options.video, agent, environments, source)
+    finally:
+        environments.close()
+    return metrics_of(header.task, episodes)
+
+
+def film(path: Path, agent: Agent, environments: Any, source: Source) -> None:
+    """Write the first environment's next episode as an mp4."""
+    import imageio.v2 as imageio
+
+    frames: list[np.ndarray] = []
+    policy = Policy(agent, source)
+
+    def watched(places: Any, active: np.ndarray) -> torch.Tensor:
+        if active[0]:
+            frames.append(places.frame(0))
+        return policy(places, active)
+
+    play(environments, watched)
+    frames.append(environments.frame(0))
+    imageio.mimwrite(path, list[Any](frames), fps=FRAMES_PER_SECOND, macro_block_size=2)

@@ -1,0 +1,1 @@
+"""Pure functions: every loss, bound and intrinsic reward of the paper, one file a subject."""
