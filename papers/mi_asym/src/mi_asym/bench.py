@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from mi_asym.agents.base import Agent
-from mi_asym.allocator import keep_freed_memory
 from mi_asym.building import agent_for, environments_for, replay_for, source_for
 from mi_asym.config import TrainConfig, configure
 from mi_asym.config.fields import EPISODE
@@ -22,6 +21,7 @@ from mi_asym.replay import Replay
 from mi_asym.rollout import Noise, Policy, play
 from mi_asym.stages import untrained
 from mi_asym.streams import generator
+from mirl.allocator import keep_freed_memory
 from mirl.measure import measure, peak_memory_mib
 
 TESTS = Path(__file__).parents[2] / "tests"

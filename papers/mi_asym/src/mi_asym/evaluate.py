@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from mi_asym.agents.base import Agent
-from mi_asym.allocator import keep_freed_memory
 from mi_asym.building import agent_for, environments_for, replay_for, source_for
 from mi_asym.config import TrainConfig, capped
 from mi_asym.envs import GRID_TASKS
@@ -18,6 +17,7 @@ from mi_asym.experience import Source
 from mi_asym.rollout import Episode, Policy, play
 from mi_asym.stages import untrained
 from mi_asym.state import TrainState
+from mirl.allocator import keep_freed_memory
 from mirl.checkpoint import load_checkpoint
 from mirl.paper import EvaluateOptions
 from mirl.run import Header

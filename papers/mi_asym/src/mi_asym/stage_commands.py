@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from mi_asym.allocator import keep_freed_memory
 from mi_asym.collect import CollectionStopped, collect
 from mi_asym.config import collect_config, pretrain_config
 from mi_asym.pretrain import PretrainingStopped, Row, pretrain
 from mirl import config as configs
+from mirl.allocator import keep_freed_memory
 from mirl.commands.options import Parser, choose_of, natural_number, positive_number, print_fields, require_option
 from mirl.paper import Paper
 from mirl.run import Interrupted

@@ -7,7 +7,6 @@ import time
 
 import torch
 
-from mi_asym.allocator import keep_freed_memory
 from mi_asym.building import agent_for, environments_for, replay_for, source_for
 from mi_asym.config import TrainConfig, capped
 from mi_asym.config.fields import EPISODE
@@ -19,6 +18,7 @@ from mi_asym.rollout import Episode, Expert, Noise, Policy, play
 from mi_asym.stages import prepare_for
 from mi_asym.state import TrainState
 from mi_asym.streams import generator
+from mirl.allocator import keep_freed_memory
 from mirl.run import Run
 
 

@@ -39,12 +39,12 @@ from mime.envs import (
 from mime.envs.dog import START
 from mime.evaluate import environment_for, horizon_for
 from mime.exploration import intrinsic_rewards
-from mime.memory import keep_freed_memory
 from mime.pearl import bench as pearl_bench
 from mime.pearl.config import SETTINGS_FILES as PEARL_TASKS
 from mime.rollout import sample
 from mime.streams import Streams
 from mime.surrogate import MetaBatch
+from mirl.allocator import keep_freed_memory
 from mirl.measure import measure, peak_memory_mib
 
 TESTS = Path(__file__).parents[2] / "tests"

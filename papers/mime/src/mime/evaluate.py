@@ -16,12 +16,12 @@ from mime.agent import MamlAgent, MamlExplAgent, make_agent
 from mime.config import MamlConfig, paper_settings
 from mime.envs import Task, batch_of, dynamics_size_of, horizon_of, make
 from mime.files import write_test_files
-from mime.memory import keep_freed_memory
 from mime.rollout import Episodes, class_statistics
 from mime.state import TrainState
 from mime.streams import Streams, derived_seed
 from mime.surrogate import Experience, MetaBatch
 from mime.trajectories import Scene, film, picture, scene_of
+from mirl.allocator import keep_freed_memory
 from mirl.checkpoint import load_checkpoint
 from mirl.config import ConfigError
 from mirl.paper import EvaluateOptions

@@ -20,12 +20,12 @@ from mime.evaluate import (
     write_results,
 )
 from mime.files import write_training_files
-from mime.memory import keep_freed_memory
 from mime.rollout import class_statistics
 from mime.state import TrainState
 from mime.streams import Streams
 from mime.surrogate import MetaBatch
 from mime.trajectories import Gallery, scene_of
+from mirl.allocator import keep_freed_memory
 from mirl.run import Run
 
 

@@ -7,7 +7,6 @@ import time
 import numpy as np
 import torch
 
-from mime.memory import keep_freed_memory
 from mime.pearl.agent import PearlAgent
 from mime.pearl.config import PearlConfig
 from mime.pearl.evaluate import agent_for, episode_rows, metrics_of, play_test
@@ -16,6 +15,7 @@ from mime.pearl.rollout import Sampler, World, collect, collect_first, make_worl
 from mime.pearl.state import PearlState
 from mime.rollout import Episodes
 from mime.streams import Streams
+from mirl.allocator import keep_freed_memory
 from mirl.run import Run
 
 
