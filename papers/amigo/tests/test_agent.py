@@ -11,10 +11,11 @@ from plain import update as plain
 from toys import small
 
 from amigo.agent import Agent
-from amigo.config import CONFIGS, ImpalaConfig
+from amigo.config import CONFIGS, FIDELITIES, ImpalaConfig
 from amigo.rollout import Actors
 from amigo.state import TrainState
-from amigo.teacher import Pool, ended_goals
+from amigo.student import Metrics
+from amigo.teacher import Pool, Samples, ended_goals
 from amigo.unrolls import Unrolls
 
 TASK = "Empty-5x5"
@@ -56,24 +57,74 @@ def test_where_the_goal_changes_the_learner_evaluates_the_old_one_unless_mended(
         assert torch.allclose(seen, acted, rtol=1e-4, atol=1e-5) == equal
 
 
-@pytest.mark.parametrize("method", CONFIGS)
-def test_a_whole_update_equals_the_plain_one(method: str):
-    changes = {} if method == "impala" else {"generator_batch_size": 4}
-    config = small(method, TASK, unroll_length=60, **changes)
-    fast, batches = agent_and_batches(config, rounds=4)
+@pytest.mark.parametrize("branch", [False, True])
+def test_the_stored_logits_are_those_that_the_teacher_gave_on_the_stored_first_frame(branch: bool):
+    config = small("amigo_novelty" if branch else "amigo", TASK, "branch" if branch else "paper", unroll_length=40)
+    agent, batches = agent_and_batches(config)
+    assert agent.teacher is not None
+    goals = 0
+    for batch in batches:
+        goals += int((batch.goal[1:] != batch.goal[:-1]).sum())
+        with torch.no_grad():
+            given = agent.teacher.network(batch.initial_frame[1:].flatten(0, 1)).logits
+        torch.testing.assert_close(batch.teacher_logits[1:].flatten(0, 1), given, rtol=1e-4, atol=1e-5)
+    assert goals > 2
+
+
+def shaken(batch: Unrolls, number: int) -> Unrolls:
+    """The same play with rewards, goals met and their steps drawn anew: large and negative rewards, steps around t*."""
+    seed, shape = torch.Generator().manual_seed(number), batch.reward.shape
+    rewarded, met = (torch.rand(shape, generator=seed) < 0.2 for _ in range(2))
+    rewards = rewarded * 1.5 * torch.randn(shape, generator=seed)
+    steps = torch.randint(5, 11, shape, generator=seed, dtype=torch.int32)
+    return replace(batch, reward=rewards, reached=met & (batch.goal_steps > 0), goal_steps=steps)
+
+
+CHANGES: list[tuple[str, str, dict[str, Any]]] = [
+    *((method, fidelity, {}) for fidelity in FIDELITIES for method in CONFIGS),
+    ("impala", "paper", {"reward_clipping": "soft_asymmetric"}),
+    ("impala", "paper", {"reward_clipping": "none", "discounting": 0.5, "baseline_cost": 0.2, "grad_norm": 2.0}),
+    ("impala", "paper", {"no_extrinsic_rewards": True, "momentum": 0.5}),
+    ("amigo", "paper", {"no_extrinsic_rewards": True}),
+    ("amigo", "fixed", {"no_extrinsic_rewards": True}),
+    ("amigo", "paper", {"intrinsic_reward_coef": 0.5}),
+    ("amigo", "paper", {"generator_counts": 1}),
+    ("amigo", "paper", {"generator_counts": 1, "generator_maximum": 8}),
+    ("amigo", "paper", {"generator_loss_form": "dummy", "generator_target": 9.0}),
+    ("amigo", "paper", {"generator_loss_form": "gaussian", "generator_target": 9.0, "target_variance": 4.0,
+                        "generator_reward_coef": 0.4}),
+    ("amigo", "paper", {"generator_loss_form": "linear", "generator_target": 9.0, "target_variance": 4.0}),
+    ("amigo", "paper", {"novelty": True, "novelty_bonus": 0.2, "generator_entropy_cost": 0.2}),
+    ("amigo_adaptive", "paper", {"window": 12.0, "first_target": 21, "generator_counts": 1}),
+    ("amigo_novelty", "paper", {"novelty_coefficient": 0.5, "novelty_learning_rate": 0.01}),
+    ("amigo", "paper", {"use_lstm": True, "num_lstm_layers": 2}),
+    ("amigo", "paper", {"use_lstm": True, "num_lstm_layers": 2, "lstm_start": "zeros"}),
+]  # fmt: skip
+
+
+def name_of(value: str | dict[str, Any]) -> str:
+    """As it stands in the name of a test."""
+    return value if isinstance(value, str) else "+".join(f"{name}={setting}" for name, setting in value.items())
+
+
+@pytest.mark.parametrize(("method", "fidelity", "changes"), CHANGES, ids=name_of)
+def test_a_whole_update_equals_the_plain_one(method: str, fidelity: str, changes: dict[str, Any]):
+    teacher = {} if method == "impala" else {"generator_batch_size": 8}
+    config = small(method, TASK, fidelity, unroll_length=30, **teacher | changes)
+    fast, batches = agent_and_batches(config)
     slow = Agent(TASK, config, 0)
     twin = plain.Learner(slow)
-    for batch in batches:
+    for number, played in enumerate(batches):
+        batch = shaken(played, number)
         found, expected = fast.update(batch), twin.update(batch)
         for name, value in expected.items():
             assert float(found[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-5), name
-    torch.testing.assert_close(parameters(fast), twin.flat(slow.student.network), rtol=1e-4, atol=1e-5)
-    if fast.teacher is not None:
-        assert fast.teacher.updates > 0
-        assert slow.teacher is not None
-        torch.testing.assert_close(
-            fast.teacher.optimiser.parameters, twin.flat(slow.teacher.network), rtol=1e-4, atol=1e-5
-        )
+    for quick, network in ((fast.student, slow.student.network), (fast.teacher, slow.teacher and slow.teacher.network),
+                           (fast.novelty, slow.novelty and slow.novelty.predictor)):  # fmt: skip
+        if quick is not None:
+            assert network is not None
+            torch.testing.assert_close(quick.optimiser.parameters, twin.flat(network), rtol=1e-4, atol=1e-5)
+    assert fast.teacher is None or fast.teacher.updates == len(batches)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +142,17 @@ def test_the_teachers_rate_falls_by_its_own_updates_unless_mended():
     assert agent.teacher.learning_rate(5) == pytest.approx(2e-3 * (1 - 12 / 120))
     agent.teacher.config = replace(agent.teacher.config, teacher_schedule="frames")
     assert agent.teacher.learning_rate(5) == pytest.approx(2e-3 * (1 - 60 / 120))
+
+
+def test_mended_schedules_give_the_teacher_and_the_student_the_same_share_of_their_rates():
+    agent, batches = agent_and_batches(small(task=TASK, fidelity="fixed", total_env_steps=60))
+    assert agent.teacher is not None
+    shares = []
+    for batch in batches:
+        share = agent.student.learning_rate / 1e-3
+        agent.update(batch)
+        shares.append((agent.teacher.learning_rate(agent.student.updates) / 2e-3, share))
+    assert shares == [pytest.approx((share, share)) for share in (1.0, 0.8, 0.6)]
 
 
 def example_batch() -> Unrolls:
@@ -148,18 +210,50 @@ def test_the_teacher_waits_for_enough_ended_goals():
     assert agent.teacher.updates == 0
 
 
-@pytest.mark.parametrize(
-    ("changes", "pays"),
-    [({}, -0.3), ({"novelty": True}, -0.2), ({"no_extrinsic_rewards": True}, -0.3)],
-)
-def test_a_thing_in_the_goals_cell_adds_its_bonus(changes: dict[str, Any], pays: float):
-    agent, _ = agent_and_batches(small(task=TASK, **changes))
-    assert agent.teacher is not None
-    samples = {
-        "frame": torch.full((2, 5, 5, 3), 5, dtype=torch.uint8), "goal": torch.tensor([0, 1]),
-        "steps": torch.tensor([1, 2]), "reached": torch.tensor([True, True]),
+def ended(steps: list[int], extrinsic: float = 0.0) -> Samples:
+    """Goals on things that were met after so many steps."""
+    count = len(steps)
+    return {
+        "frame": torch.full((count, 5, 5, 3), 5, dtype=torch.uint8), "goal": torch.arange(count),
+        "steps": torch.tensor(steps), "logits": torch.zeros(count, 25), "extrinsic": torch.full((count,), extrinsic),
+        "reached": torch.ones(count, dtype=torch.bool),
     }  # fmt: skip
-    assert agent.teacher.raw_reward(samples).tolist() == pytest.approx([pays] * 2)
+
+
+def taught(agent: Agent, samples: Samples) -> Metrics:
+    """What the teacher's update on these ended goals tells."""
+    assert agent.teacher is not None
+    agent.teacher.pool.add(samples)
+    metrics = agent.teacher.update(1)
+    assert metrics is not None
+    return metrics
+
+
+@pytest.mark.parametrize(("changes", "pays"), [({}, -0.3), ({"novelty": True}, -0.2)])
+def test_a_thing_in_the_goals_cell_adds_its_bonus(changes: dict[str, Any], pays: float):
+    agent = Agent(TASK, small(task=TASK, generator_batch_size=2, **changes), 0)
+    assert float(taught(agent, ended([1, 2]))["train/teacher_reward"]) == pytest.approx(pays)
+
+
+@pytest.mark.parametrize(("left_out", "pays"), [(False, 1.0), (True, -0.3)])
+def test_a_solved_task_pays_the_teacher_one_unless_the_extrinsic_reward_is_left_out(left_out: bool, pays: float):
+    agent = Agent(TASK, small(task=TASK, generator_batch_size=2, no_extrinsic_rewards=left_out), 0)
+    assert float(taught(agent, ended([1, 2], 0.9))["train/teacher_reward"]) == pytest.approx(pays)
+
+
+def test_a_batch_is_paid_by_the_t_star_before_it_rises():
+    agent = Agent(TASK, small(task=TASK, generator_batch_size=2, generator_counts=1), 0)
+    assert agent.teacher is not None
+    for target in (7, 8, 9):
+        assert float(taught(agent, ended([target, target - 1]))["train/teacher_reward"]) == pytest.approx(0.2)
+        assert agent.teacher.difficulty.target == target + 1
+
+
+def test_the_gaussian_form_has_its_own_centre_and_width():
+    form = {"generator_loss_form": "gaussian", "generator_target": 4.0, "target_variance": 2.0}
+    agent = Agent(TASK, small(task=TASK, generator_batch_size=2, **form), 0)
+    assert agent.teacher is not None
+    assert agent.teacher.raw_reward(ended([4, 6])).tolist() == pytest.approx([1.0, 0.5])
 
 
 def test_a_seed_is_the_same_agent_and_another_seed_another():

@@ -158,7 +158,7 @@ def test_a_film_can_be_played_and_shows_the_goal_of_a_teacher(finished: dict[str
     film = tmp_path / "new folder" / "film.mp4"
     words = ["evaluate", "--run-dir", str(finished[method]), "--episodes", "1", "--video", str(film)]
     assert main(PAPER, words) == 0
-    frames = list(imageio.get_reader(film, format="FFMPEG"))  # type: ignore[arg-type, attr-defined]
+    frames = list(imageio.get_reader(film, format="FFMPEG").iter_data())  # type: ignore[attr-defined]
     assert len(frames) >= 2
     assert frames[0].shape == (160, 160, 3)
 
@@ -304,6 +304,8 @@ def test_the_originals_defaults_are_its_own():
         ("--num_actors four", "--num_actors: invalid int value: 'four'"),
         ("--total_frames 0", "--total-frames must be at least 1, got 0"),
         ("--window 20", "--window has no effect with --model default"),
+        ("--window 0", "--window has no effect with --model default"),
+        ("--novelty_coef 0", "--novelty_coef does nothing"),
         ("--nonsense", "--nonsense"),
         ("--mode test --weight_path nowhere/model.tar", "nowhere/model.tar does not exist"),
     ],

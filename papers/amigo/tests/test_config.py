@@ -9,7 +9,7 @@ import pytest
 from amigo.config import (
     CONFIGS,
     FIDELITIES,
-    PAPER_TASKS,
+    SUITE_TASKS,
     TASKS,
     AmigoAdaptiveConfig,
     AmigoConfig,
@@ -86,7 +86,7 @@ def test_a_config_survives_its_dictionary(method: str, fidelity: str):
 
 
 def test_the_experiments_come_first_and_every_task_of_the_families_is_known():
-    assert TASKS[: len(PAPER_TASKS)] == PAPER_TASKS
+    assert TASKS[: len(SUITE_TASKS)] == SUITE_TASKS
     assert {"KeyCorridorS6R3", "ObstructedMaze-Full", "Empty-16x16"} <= set(TASKS)
     assert len(set(TASKS)) == len(TASKS)
 

@@ -185,13 +185,82 @@ def test_an_aligned_teacher_names_the_cell_that_its_position_means():
 def test_the_lstm_forgets_where_an_episode_begins():
     network = student(SQUARE, layers=1)
     frames, ended = card_frames(SQUARE), torch.tensor([[False], [True], [False]])
-    start = network.initial_state(1)
-    assert start is not None
+    start = torch.zeros(1, 1, 256), torch.zeros(1, 1, 256)
     remembered = (start[0] + 1, start[1] + 1)
     output = network(frames, CARRIED, GOALS, ended, remembered)
     later = network(frames[1:], (CARRIED[0][1:], CARRIED[1][1:]), GOALS[1:], NEVER[1:], start)
     torch.testing.assert_close(output.logits[1:], later.logits)
     assert not torch.allclose(output.logits[0], network(frames, CARRIED, GOALS, ended, start).logits[0])
+
+
+def scale_of_an_orthogonal(weight: Tensor) -> float:
+    """The g of W W^T = g^2 or W^T W = g^2, whichever is the smaller; fails where W is not orthogonal."""
+    matrix = weight.detach().flatten(1)
+    product = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+    gain = float(product.diagonal().mean().sqrt())
+    torch.testing.assert_close(product, gain**2 * torch.eye(len(product)), rtol=0, atol=1e-4)
+    return gain
+
+
+@pytest.mark.parametrize("kind", ["student", "student without goal", "novelty"])
+def test_weights_begin_orthogonal_biases_at_zero_and_embeddings_normal(kind: str):
+    network = NoveltyNetwork(SQUARE, seed()) if kind == "novelty" else student(SQUARE, kind == "student")
+    named = dict(named_in_order(network))
+    tables = {name: table for name, table in named.items() if "embeddings" in name or name.startswith(("loc", "goal"))}
+    for name, parameter in named.items():
+        if name.endswith("bias"):
+            assert not parameter.any(), name
+        elif name not in tables:
+            expected = 1.0 if name.startswith(("policy", "baseline")) else math.sqrt(2)
+            assert scale_of_an_orthogonal(parameter) == pytest.approx(expected, abs=1e-4), name
+    numbers = torch.cat([table.detach().flatten() for table in tables.values()])
+    assert float(numbers.std()) == pytest.approx(1, abs=0.1)
+    assert float(numbers.mean()) == pytest.approx(0, abs=0.15)
+
+
+def assert_uniform(numbers: Tensor, bound: float) -> None:
+    """Within the bound, reaching almost to it on both sides, with a uniform distribution's spread."""
+    assert 0.9 * bound < float(numbers.max()) <= bound
+    assert -bound <= float(numbers.min()) < -0.9 * bound
+    assert float(numbers.std()) == pytest.approx(bound / math.sqrt(3), rel=0.1)
+
+
+def test_the_lstm_begins_uniform_by_its_width():
+    lstm = student(SQUARE, layers=2).lstm
+    assert lstm is not None
+    for parameter in lstm.parameters():
+        assert_uniform(parameter.detach(), 1 / 16)
+
+
+def test_the_teachers_convolutions_begin_uniform_by_their_inputs_and_its_baseline_orthogonal():
+    network = Teacher(SQUARE, False, seed())
+    biases = []
+    for weight, bias in network.stack.convolution_parameters:
+        bound = 1 / math.sqrt(9 * weight.shape[1])
+        assert_uniform(weight.detach(), bound)
+        biases.append(bias.detach() / bound)
+    assert_uniform(torch.cat(biases), 1.0)
+    assert scale_of_an_orthogonal(network.baseline.weight) == pytest.approx(1, abs=1e-4)
+    assert not network.baseline.bias.any()
+    numbers = torch.cat([table.detach().flatten() for table in network.stack.embeddings.parameters()])
+    assert float(numbers.std()) == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("kind", ["student", "teacher", "novelty"])
+def test_weights_come_from_the_generator_alone(kind: str):
+    def made() -> nn.Module:
+        if kind == "teacher":
+            return Teacher(SQUARE, False, seed())
+        return NoveltyNetwork(SQUARE, seed()) if kind == "novelty" else student(SQUARE, layers=1)
+
+    for (name, one), (_, other) in zip(named_in_order(made()), named_in_order(made()), strict=True):
+        assert torch.equal(one, other), name
+
+
+def test_only_a_cpu_has_weights_prepared_to_act():
+    stack = ConvolutionStack(5, 5, (32, 32), 2, with_goal=True)
+    assert stack.prepare_to_act() is not None
+    assert stack.to("meta").prepare_to_act() is None
 
 
 def test_the_goal_changes_what_the_student_does():

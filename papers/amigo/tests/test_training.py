@@ -44,7 +44,9 @@ def test_memory_is_flat_over_a_million_frames(method: str):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_amigo_reaches_a_return_of_nine_tenths_in_the_empty_room(seed: int):
+def test_amigo_solves_the_empty_room(seed: int):
+    """A return of .9 and 99 % success after the registered 600,000 frames; the card hopes for them after 150,000."""
     state, _ = run("Empty-8x8", "amigo", 600_000, seed)
-    found = metrics_of(play(state.agent, "Empty-8x8", state.agent.config, Test(128)))
+    found = metrics_of(play(state.agent, "Empty-8x8", state.agent.config, Test(512)))
     assert found["eval/return"] >= 0.9
+    assert found["eval/success"] >= 0.99

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from amigo.envs import tasks
 from mirl.config import ConfigError, choose, require
 
-PAPER_TASKS = (
+SUITE_TASKS = (
     "Empty-8x8", "KeyCorridorS3R1", "KeyCorridorS3R2", "KeyCorridorS3R3", "KeyCorridorS4R3", "KeyCorridorS5R3",
     "ObstructedMaze-1Dl", "ObstructedMaze-2Dlhb", "ObstructedMaze-1Q",
 )  # fmt: skip
-TASKS = (*PAPER_TASKS, *(task for task in tasks.TASKS if task not in PAPER_TASKS))
+TASKS = (*SUITE_TASKS, *(task for task in tasks.TASKS if task not in SUITE_TASKS))
 """The registered experiments' tasks, then the rest of the three families."""
 RewardClipping = Literal["abs_one", "soft_asymmetric", "none"]
 TeacherReward = Literal["threshold", "dummy", "gaussian", "linear"]
@@ -37,8 +37,9 @@ class ImpalaConfig:
     threads: int = 1
     """CPU threads of the tensor library."""
     num_actors: int = 40
-    """Environments that act in lock-step (card 2.1). The last learner batch of a round is (num_actors - 1) //
-    batch_size updates behind, the first none: the policy lag."""
+    """Environments that act in lock-step (card 2.1). The first learner batch of a round is no update behind, the last
+    (num_actors - 1) // batch_size: the policy lag. Columns that fill no batch wait, and are a round's updates more
+    behind in the next one."""
     batch_size: int = 8
     """B: unrolls per student update (card 2.2)."""
     unroll_length: int = 100
@@ -82,7 +83,8 @@ class ImpalaConfig:
     lstm_start: Literal["stored", "zeros"] = "stored"
     """The LSTM's state where the learner begins an unroll: the actor's, or, as in the fork, zeros (ledger 6)."""
     student_schedule: Literal["ahead", "behind"] = "ahead"
-    """`ahead`: as released, the rate falls before each update, the first included (ledger 9). `behind`: after it."""
+    """`ahead`: as released, the rate falls before each update, the first included (ledger 9). `behind`: after it. The
+    teacher's rate as well."""
     evaluation_episodes: int = 512
     """Episodes of the test protocol, fresh layouts (card 3.1)."""
     evaluation_every: int = 0

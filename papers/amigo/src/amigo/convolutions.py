@@ -2,7 +2,7 @@
 
 The grids are so small that a convolution library spends its time on overhead. On a CPU the first convolution over
 embedded cells is a table, as a cell can look in 264 ways only; each later one is a gather and a matrix product, without
-the taps that never meet the grid. `ConvolutionStack.plain` is the same in four lines, for GPUs and for the tests.
+the taps that never meet the grid. `ConvolutionStack.plain` is the same as it is defined, for GPUs and for the tests.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from amigo import kernels
+from amigo.envs.codes import CELL_CODES, COLOURS, OBJECTS, STATES
 
-OBJECTS, COLOURS, STATES = 11, 6, 4
 EMBEDDINGS = {"object": (OBJECTS, 5), "colour": (COLOURS, 3), "state": (STATES, 2)}
 CELL_FEATURES = 10
 
@@ -106,7 +106,7 @@ class ConvolutionStack(nn.Module):
                 states[None, None].expand(every),
             ],
             -1,
-        ).reshape(kernels.CELL_CODES, CELL_FEATURES)
+        ).reshape(CELL_CODES, CELL_FEATURES)
         by_tap = first.permute(2, 3, 1, 0).reshape(9, first.shape[1], first.shape[0])
         table = looks @ by_tap[:, :CELL_FEATURES]
         goal_weights = by_tap[:, CELL_FEATURES] if self.with_goal else torch.zeros_like(by_tap[:, 0])
@@ -116,6 +116,13 @@ class ConvolutionStack(nn.Module):
             matrix = matrix if len(taps) == 9 else matrix[torch.from_numpy(taps)]
             matrices.append((matrix.reshape(-1, weight.shape[0]), its_bias))
         return Prepared(table.contiguous(), goal_weights.contiguous(), bias, matrices)
+
+    def prepare_to_act(self) -> Prepared | None:
+        """The same without gradients, to be used until the weights change; None on a GPU, which runs `plain`."""
+        if self.embedding("object").device.type != "cpu":
+            return None
+        with torch.no_grad():
+            return self.prepare()
 
     def fast(self, frames: Tensor, goals: Tensor | None, prepared: Prepared) -> Tensor:
         """As `plain`, on a CPU."""
@@ -186,7 +193,7 @@ class LookUp(torch.autograd.Function):
         (out,), (codes, neighbours, goal_cells) = ctx.saved_tensors, ctx.rest
         d_out = through_elu(d_out, out).contiguous()
         channels = d_out.shape[2]
-        d_table, d_goal = torch.zeros(9, kernels.CELL_CODES, channels), torch.zeros(9, channels)
+        d_table, d_goal = torch.zeros(9, CELL_CODES, channels), torch.zeros(9, channels)
         kernels.table_backward(codes, neighbours, goal_cells, d_out.numpy(), d_table.numpy(), d_goal.numpy())
         return d_table, d_goal, d_out.sum((0, 1)), None, None, None
 

@@ -46,7 +46,6 @@ class Log:
     def __init__(self, directory: Path, has_teacher: bool, length: int) -> None:
         """`length`: bytes that the checkpoint remembers, 0 begins a new file."""
         self.path, self.columns = directory / "logs.csv", COLUMNS if has_teacher else PLAIN_COLUMNS
-        self.began = time.time()
         with naming(self.path):
             self.stream: IO[bytes] = self.path.open("ab")
             self.stream.truncate(length)

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from amigo.envs.codes import COLOURS, STATES
 from amigo.envs.compiled import compiled
 
-CELL_CODES = 11 * 6 * 4
-"""Ways a cell can look: object, colour, state."""
 FNV_OFFSET, FNV_PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
 
 
 @compiled
 def cell_codes(frames: np.ndarray, codes: np.ndarray) -> None:
-    """codes[n, y * W + x] = (object * 6 + colour) * 4 + state of frames (N, W, H, 3) at [x][y]."""
+    """codes[n, y * W + x] = (object * COLOURS + colour) * STATES + state of frames (N, W, H, 3) at [x][y]."""
     count, width, height, _ = frames.shape
     for n in range(count):
         for x in range(width):
             for y in range(height):
                 cell = frames[n, x, y]
-                codes[n, y * width + x] = (cell[0] * 6 + cell[1]) * 4 + cell[2]
+                codes[n, y * width + x] = (cell[0] * COLOURS + cell[1]) * STATES + cell[2]
 
 
 @compiled

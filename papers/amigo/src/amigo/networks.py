@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from amigo.convolutions import ConvolutionStack, Prepared
+from amigo.envs.codes import AGENT
 from amigo.envs.tasks import NUM_ACTIONS
 
 STUDENT_CHANNELS = (32, 32, 32, 32, 32)
@@ -21,8 +22,6 @@ CARRIED_FEATURES = 8
 """Embedded carried object (5) and colour (3)."""
 LOCATION_FEATURES = 10
 NOVELTY_FEATURES = 128
-AGENT = 10
-"""The object index of the cell that the agent stands on (card 4.1)."""
 LstmState = tuple[Tensor, Tensor]
 
 
@@ -64,13 +63,6 @@ class Student(nn.Module):
         self.lstm = nn.LSTM(hidden, hidden, lstm_layers) if lstm_layers else None
         self.policy, self.baseline = nn.Linear(hidden, NUM_ACTIONS), nn.Linear(hidden, 1)
         initialise(self, seed)
-
-    def initial_state(self, batch: int) -> LstmState | None:
-        """Zeros (layers, B, hidden), or None without an LSTM."""
-        if self.lstm is None:
-            return None
-        shape, device = (self.lstm.num_layers, batch, self.lstm.hidden_size), self.policy.weight.device
-        return torch.zeros(shape, device=device), torch.zeros(shape, device=device)
 
     def forward(
         self,

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from amigo.config import RewardClipping, TeacherReward
+from amigo.envs.codes import AGENT
 from amigo.kernels import vtrace_recursion
 
 FIRST_THING = 3
@@ -20,9 +21,7 @@ FIRST_THING = 3
 # Goals and rewards of the student.
 
 
-def goal_reached(
-    frames: np.ndarray, initial_frames: np.ndarray, goals: np.ndarray, modify: bool, agent: int = 10
-) -> np.ndarray:
+def goal_reached(frames: np.ndarray, initial_frames: np.ndarray, goals: np.ndarray, modify: bool) -> np.ndarray:
     """Whether each goal is met on each frame: (E,) bool, from frames (E, W, H, 3) and goals (E,).
 
     `modify`: the goal's cell looks different from the frame on which the goal was given; otherwise the agent stands
@@ -31,7 +30,7 @@ def goal_reached(
     environments, height = np.arange(len(goals)), frames.shape[2]
     cells = frames[environments, goals // height, goals % height]
     if not modify:
-        return np.asarray(cells[:, 0] == agent)
+        return np.asarray(cells[:, 0] == AGENT)
     return np.asarray((cells != initial_frames[environments, goals // height, goals % height]).any(-1))
 
 

@@ -58,7 +58,7 @@ def translate(words: Sequence[str]) -> list[str]:
     """The original's flags -> `train ...` or, with any --mode but train, `evaluate ...`; raises ConfigError."""
     options = make_parser().parse_args(words)
     for flag, reason in REFUSED.items():
-        if getattr(options, flag) not in (None, False):
+        if is_given(getattr(options, flag)):
             raise ConfigError(f"--{flag} {reason}")
     for flag, only in FIXED_SIZES.items():
         if getattr(options, flag) != only:
@@ -101,17 +101,15 @@ def training(options: argparse.Namespace) -> list[str]:
     """A `train` command; what differs from the method's own defaults becomes an option."""
     paper = configure(options.task, options.method, "paper")
     wanted = as_dictionary(with_length(paper, total_frames(options)))
-    fields = {name: value for name, value in wanted.items() if name in set(NUMBERS) | set(SWITCHES)}
     for name in (*NUMBERS, *SWITCHES, "reward_clipping", "generator_loss_form"):
         given = getattr(options, name)
-        value = DEFAULTS.get(name) if given is None or given is False else given
+        value = given if is_given(given) else DEFAULTS.get(name)
         if name == "total_frames" or value is None:
             continue
         if name in wanted:
-            fields[name] = value
-        elif given not in (None, False):
+            wanted[name] = value
+        elif is_given(given):
             raise ConfigError(f"--{name} has no effect with --model {options.model}")
-    wanted |= fields
     if options.num_buffers is not None:
         least = wanted["num_actors"] + 1
         require(options.num_buffers >= least, "num_buffers", options.num_buffers, f"at least {least}")
@@ -124,6 +122,11 @@ def training(options: argparse.Namespace) -> list[str]:
         "--run-dir", str(options.savedir / name), "--device", "cpu" if options.disable_cuda else "auto",
         *saving, *overrides,
     ]  # fmt: skip
+
+
+def is_given(value: Any) -> bool:
+    """Whether a flag stands on the command line; 0 does, a switch that is off does not."""
+    return value is not None and value is not False
 
 
 def total_frames(options: argparse.Namespace) -> int:

@@ -142,8 +142,7 @@ class Actors:
         slots, environments = self.slots, self.environments
         for name in ("frame", "carried_object", "carried_colour", "reward", "done", "episode_return", "episode_length"):
             slots[name][slot] = getattr(environments, name)
-        for name in ("goal_steps", "action", "policy_logits", "goal", "teacher_logits", "initial_frame", "reached",
-                     "first_visit"):  # fmt: skip
+        for name in ("action", "policy_logits", "first_visit", *(OF_GOALS if self.gives_goals else ())):
             slots[name][slot] = getattr(self, name)
 
     def state(self) -> dict[str, Tensor]:
@@ -166,7 +165,8 @@ class Actors:
         )
 
 
-OWN = ("goal", "teacher_logits", "initial_frame", "reached", "goal_steps", "action", "policy_logits", "first_visit")
+OF_GOALS = ("goal", "teacher_logits", "initial_frame", "reached", "goal_steps")
+OWN = (*OF_GOALS, "action", "policy_logits", "first_visit")
 """What an actor knows besides its environment."""
 
 

@@ -30,8 +30,7 @@ class StudentLearner:
 
     def prepare(self) -> None:
         """Bring the weights into the form in which actors use them."""
-        with torch.no_grad():
-            self.prepared = self.network.stack.prepare()
+        self.prepared = self.network.stack.prepare_to_act()
 
     def act(
         self, frames: Tensor, carried: tuple[Tensor, Tensor], goals: Tensor, done: Tensor, memory: Tensor

@@ -9,11 +9,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from amigo import objectives
 from amigo.config import AmigoAdaptiveConfig, AmigoConfig
 from amigo.difficulty import Difficulty
 from amigo.networks import GridSize, Teacher
-from amigo.objectives import TeacherRewardRule, VTrace, actor_critic_losses, log_ratios, vtrace
+from amigo.objectives import (
+    TeacherRewardRule,
+    VTrace,
+    actor_critic_losses,
+    log_ratios,
+    shows_a_thing,
+    teacher_raw_reward,
+    teacher_reward,
+    teacher_window_reward,
+    vtrace,
+)
 from amigo.optimiser import RmsProp
 from amigo.student import Metrics
 from amigo.unrolls import Unrolls
@@ -72,8 +81,7 @@ class TeacherLearner:
 
     def prepare(self) -> None:
         """Bring the weights into the form in which actors use them."""
-        with torch.no_grad():
-            self.prepared = self.network.stack.prepare()
+        self.prepared = self.network.stack.prepare_to_act()
 
     def propose(self, frames: Tensor) -> Tensor:
         """See rollout.Policy."""
@@ -94,7 +102,7 @@ class TeacherLearner:
         raw = self.raw_reward(samples)
         extrinsic = samples["extrinsic"]
         self.difficulty = self.next_difficulty(float(raw.mean()), float(extrinsic.mean()))
-        reward = objectives.teacher_reward(raw, extrinsic, not self.config.no_extrinsic_rewards)
+        reward = teacher_reward(raw, extrinsic, not self.config.no_extrinsic_rewards)
         output = self.network(samples["frame"])
         log_policy = functional.log_softmax(output.logits, -1)[None]
         goals, values = samples["goal"][None], output.values[None]
@@ -120,14 +128,14 @@ class TeacherLearner:
         """(N,), before clipping."""
         config, steps, reached = self.config, samples["steps"], samples["reached"]
         if isinstance(config, AmigoAdaptiveConfig):
-            raw = objectives.teacher_window_reward(
+            raw = teacher_window_reward(
                 config.generator_reward_negative, steps, reached, self.difficulty.target, config.window,
                 config.window_reward == "reached",
             )  # fmt: skip
         else:
-            raw = objectives.teacher_raw_reward(self.rule, steps, reached, self.difficulty.target)
+            raw = teacher_raw_reward(self.rule, steps, reached, self.difficulty.target)
         if config.novelty:
-            raw = raw + config.novelty_bonus * objectives.shows_a_thing(samples["frame"], samples["goal"])
+            raw = raw + config.novelty_bonus * shows_a_thing(samples["frame"], samples["goal"])
         return raw
 
     def next_difficulty(self, mean_reward: float, mean_extrinsic: float) -> Difficulty:
@@ -142,8 +150,12 @@ class TeacherLearner:
         )
 
     def learning_rate(self, student_updates: int) -> float:
-        """Falling linearly, by the teacher's own updates or by the student's (card 5.5)."""
-        updates = self.updates + 1 if self.config.teacher_schedule == "updates" else student_updates
+        """Of the next update: falling linearly, by the teacher's own updates or by the student's (card 5.5).
+
+        `student_updates` has the student's update on the same batch in it, `updates` not yet this one.
+        """
+        before = self.updates if self.config.teacher_schedule == "updates" else student_updates - 1
+        updates = before + (self.config.student_schedule == "ahead")
         frames, total = updates * self.config.frames_per_update, self.config.total_env_steps
         return self.config.generator_learning_rate * (1 - min(frames, total) / total)
 

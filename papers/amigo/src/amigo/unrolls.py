@@ -11,9 +11,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Unrolls:
-    """Slots 0 to T of some actors; every tensor is (T + 1, columns, ...).
+    """Slots 0 to T of some actors; every tensor but `memory` is (T + 1, columns, ...).
 
-    Slot i holds a record, the action that led to it, and the goal in force during that step.
+    Slot i holds a record, the action that led to it, and the goal in force during that step. What tells of goals is
+    filled by actors with a teacher alone and 0 otherwise.
     """
 
     frame: Tensor
@@ -30,7 +31,7 @@ class Unrolls:
     episode_length: Tensor
     """int32, likewise, in steps."""
     goal_steps: Tensor
-    """int32: steps since the goal was given or the episode began, this one included."""
+    """int32: steps since the goal was given, which is also where an episode begins, this one included."""
     action: Tensor
     """int64."""
     policy_logits: Tensor

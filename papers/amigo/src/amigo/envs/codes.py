@@ -10,6 +10,11 @@ RED, GREEN, BLUE, PURPLE, YELLOW, GREY = range(6)
 OPEN, CLOSED, LOCKED = range(3)
 RIGHT, DOWN, LEFT, UP = range(4)
 
+OBJECTS, COLOURS, STATES = 11, 6, 4
+"""How many numbers each channel knows."""
+CELL_CODES = OBJECTS * COLOURS * STATES
+"""Ways a cell can look."""
+
 TURN_LEFT, TURN_RIGHT, FORWARD, PICK_UP, DROP, TOGGLE, DONE = range(7)
 
 NOTHING_CARRIED = (1, 5)
