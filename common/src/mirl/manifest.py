@@ -33,7 +33,7 @@ def write_manifest(run: Run, paper: Paper, words: Sequence[str]) -> None:
         "command": ["python", "-m", paper.name, "train", *without_places(words)],
         **revision(paper.project),
         "lock_sha256": lock_sha256(paper.project),
-        "image": os.environ.get("MIRL_IMAGE_DIGEST", "venv"),
+        "image": os.environ.get("MIRL_IMAGE_DIGEST") or os.environ.get("MIRL_IMAGE") or "venv",
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),

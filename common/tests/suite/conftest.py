@@ -62,7 +62,9 @@ def root(tmp_path: Path) -> Path:
     python.chmod(0o755)
     for name in ("requirements-cpu.txt", "requirements-gpu.txt", "pyproject.toml", "poetry.lock"):
         (project / name).write_text("")
-    (project / ".venv/.ready").write_text(venvs.fingerprint(project, venvs.detect_device()))
+    (project / ".venv/.ready").write_text(
+        venvs.fingerprint(project, venvs.requirements(project, venvs.detect_device()))
+    )
     return tmp_path
 
 

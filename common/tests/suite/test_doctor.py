@@ -31,7 +31,7 @@ def environment(project: Path, device: str = "cpu") -> None:
     install(install_python, "python", "echo Python 3.11.9")
     for name in ("requirements-cpu.txt", "requirements-gpu.txt", "pyproject.toml"):
         (project / name).write_text(name)
-    (project / ".venv/.ready").write_text(venvs.fingerprint(project, device))
+    (project / ".venv/.ready").write_text(venvs.fingerprint(project, venvs.requirements(project, device)))
 
 
 def test_this_host_is_described_and_shown(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_the_system_packages_of_a_paper_are_asked_for(programs: Path, tmp_path: 
     project = tmp_path / "papers/toy"
     environment(project)
     (project / "apt.txt").write_text("# drawing\nlibegl1\nlibosmesa6\n")
-    (project / ".venv/.ready").write_text(venvs.fingerprint(project, "cpu"))
+    (project / ".venv/.ready").write_text(venvs.fingerprint(project, venvs.requirements(project, "cpu")))
     absent = [*doctor.paper_environment(project, False)][1]
     assert (absent.seen, absent.mend) == ("no dpkg here to ask", "install what corresponds to: libegl1 libosmesa6")
     install(programs, "dpkg-query", "case $4 in libegl1) printf 'install ok installed';; *) exit 1;; esac")

@@ -18,7 +18,7 @@ def project(tmp_path: Path) -> Path:
 
 def test_an_environment_is_ready_until_its_lock_changes(project: Path):
     assert not venvs.is_ready(project, "cpu")
-    (project / ".venv/.ready").write_text(venvs.fingerprint(project, "cpu"))
+    (project / ".venv/.ready").write_text(venvs.fingerprint(project, venvs.requirements(project, "cpu")))
     assert venvs.is_ready(project, "cpu")
     (project / "requirements-cpu.txt").write_text("numpy==2.4.7\n")
     assert not venvs.is_ready(project, "cpu")

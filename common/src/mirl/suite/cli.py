@@ -286,6 +286,22 @@ def setup(
 
 
 @app.command()
+def selfcheck(paper: PaperOption = None, root: Root = None) -> None:
+    """Is a paper's environment whole? Trains, evaluates and films one tiny run; default: all that are set up."""
+    from mirl.suite import selfcheck as checking
+
+    place, experiments = open_experiments(root)
+    ready = [name for name in experiments.papers if (place / "papers" / name / ".venv/.ready").exists()]
+    for name in [registry.choose_paper(experiments, paper)] if paper else ready:
+        try:
+            for line in checking.check(place, experiments, name):
+                console.print(line)
+        except checking.SelfcheckError as error:
+            console.print(f"{name}: {error}", style="red", markup=False)
+            raise typer.Exit(1) from None
+
+
+@app.command()
 def run(spec: Annotated[str, typer.Argument(metavar="SPEC", help="<budget>/<run id>")], root: Root = None) -> None:
     """Run one SPEC to its end: what the engine calls."""
     from mirl.suite import runner

@@ -2,7 +2,8 @@
 
     python lock.py papers/mime      (in an environment with poetry and poetry-plugin-export; `make lock` makes one)
 
-Only the standard library is used. The suite's project gives requirements-suite.txt. A paper gives requirements-gpu.txt,
+Only the standard library is used. The suite's project gives requirements-suite.txt and, for images,
+requirements-image.txt without the tools of development. A paper gives requirements-gpu.txt,
 which is everything, with the extra `gpu` where there is one, and requirements-cpu.txt, which leaves the CUDA libraries
 and torch's CUDA build out.
 """
@@ -25,16 +26,18 @@ def main() -> int:
     subprocess.run([poetry, "lock", "--directory", str(project)], check=True)
     extras = tomllib.loads((project / "pyproject.toml").read_text())["project"].get("optional-dependencies", {})
     if "suite" in extras:
-        write(project / "requirements-suite.txt", export(poetry, project, "suite"))
+        write(project / "requirements-suite.txt", export(poetry, project, "--with", "dev", extras=["suite"]))
+        write(project / "requirements-image.txt", export(poetry, project, extras=["suite", "image"]))
         return 0
-    write(project / "requirements-gpu.txt", export(poetry, project, *extras))
-    write(project / "requirements-cpu.txt", [one for one in export(poetry, project) if not CUDA_ONLY.match(one)])
+    whole, plain = (export(poetry, project, "--with", "dev", extras=names) for names in (list(extras), []))
+    write(project / "requirements-gpu.txt", whole)
+    write(project / "requirements-cpu.txt", [one for one in plain if not CUDA_ONLY.match(one)])
     return 0
 
 
-def export(poetry: str, project: Path, *extras: str) -> list[str]:
+def export(poetry: str, project: Path, *options: str, extras: list[str]) -> list[str]:
     """The locked packages of a project with these extras."""
-    command = [poetry, "export", "--directory", str(project), "--with", "dev", "--format", "requirements.txt"]
+    command = [poetry, "export", "--directory", str(project), "--format", "requirements.txt", *options]
     command += [word for extra in extras for word in ("--extras", extra)]
     return split(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

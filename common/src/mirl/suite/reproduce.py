@@ -54,11 +54,16 @@ def unfinished(root: Path, specs: Sequence[RunSpec]) -> list[RunSpec]:
 
 
 def set_up_papers(root: Path, papers: set[str], device: str | None = None) -> None:
-    """Make the environments that are missing or of an older lock; `device` None takes what is there."""
-    device = device or venvs.detect_device()
+    """Make the environments that are missing or of an older lock.
+
+    `device` None leaves one that is ready for either device as it is; others are made for what this host has.
+    """
     for paper in sorted(papers):
+        project = root / "papers" / paper
+        if device is None and any(venvs.is_ready(project, one) for one in venvs.DEVICES):
+            continue
         try:
-            venvs.set_up(root / "papers" / paper, device)
+            venvs.set_up(project, device or venvs.detect_device())
         except venvs.SetupError as error:
             raise ConfigError(f"setting up papers/{paper}: {error}") from None
 

@@ -16,6 +16,9 @@ import urllib.request
 from pathlib import Path
 
 DEVICES = ("cpu", "gpu")
+PYTHON = Path(".venv/bin/python")
+READY, LOCKED = ".ready", ".locked"
+"""Stamps in an environment: it is whole; it has what is locked and not yet our own packages."""
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """Where PyTorch publishes its CPU builds; the variable TORCH_CPU_INDEX replaces it, empty means pip's own setting."""
 
@@ -36,34 +39,47 @@ def requirements(project: Path, device: str) -> Path:
     return suite if suite.exists() else project / f"requirements-{device}.txt"
 
 
-def fingerprint(project: Path, device: str) -> str:
-    """What a ready environment was made from; another value means that it has to be made again."""
-    content = hashlib.sha256(requirements(project, device).read_bytes())
+def fingerprint(project: Path, listing: Path) -> str:
+    """What an environment was made from; another value means that it has to be made again."""
+    content = hashlib.sha256(listing.read_bytes())
     for source in (project / "pyproject.toml", project / "apt.txt"):
         content.update(source.read_bytes() if source.exists() else b"")
-    return f"{requirements(project, device).name} {content.hexdigest()}\n"
+    return f"{listing.name} {content.hexdigest()}\n"
 
 
 def is_ready(project: Path, device: str) -> bool:
     """True where the project's environment exists and is of its present lock."""
-    stamp = project / ".venv/.ready"
-    return stamp.exists() and stamp.read_text() == fingerprint(project, device)
+    return has_stamp(project, READY, requirements(project, device))
 
 
-def set_up(project: Path, device: str) -> None:
-    """Make `<project>/.venv`; does nothing where it is ready. Raises SetupError."""
-    if is_ready(project, device):
+def has_stamp(project: Path, name: str, listing: Path) -> bool:
+    stamp = project / ".venv" / name
+    return stamp.exists() and listing.exists() and stamp.read_text() == fingerprint(project, listing)
+
+
+def set_up(project: Path, device: str, listing: Path | None = None) -> None:
+    """Make `<project>/.venv` from the requirements in `listing`; does nothing where it is ready. Raises SetupError."""
+    listing = listing or requirements(project, device)
+    if has_stamp(project, READY, listing):
         return
-    print(f"setting up {project}/.venv ({requirements(project, device).name}); this takes a few minutes", flush=True)
-    install_system_packages(project)
-    python = make_venv(project)
-    pip(python, "--require-hashes", "--no-deps", "--requirement", str(requirements(project, device)))
-    if device == "cpu" and (version := locked_version(project, "torch")):
-        install_cpu_torch(python, version)
+    install_locked(project, device, listing)
     common = project if (project / "src/mirl").is_dir() else project.parents[1] / "common"
     for folder in dict.fromkeys([common, project]):
-        pip(python, "--no-deps", "--editable", str(folder))
-    (project / ".venv/.ready").write_text(fingerprint(project, device))
+        pip(project / PYTHON, "--no-deps", "--editable", str(folder))
+    (project / ".venv" / READY).write_text(fingerprint(project, listing))
+
+
+def install_locked(project: Path, device: str, listing: Path) -> None:
+    """An environment with everything that is locked, without our own packages: an image's layer of its own."""
+    if has_stamp(project, LOCKED, listing):
+        return
+    print(f"setting up {project}/.venv ({listing.name}); this takes a few minutes", flush=True)
+    install_system_packages(project)
+    python = make_venv(project)
+    pip(python, "--require-hashes", "--no-deps", "--requirement", str(listing))
+    if device == "cpu" and (version := locked_version(project, "torch")):
+        install_cpu_torch(python, version)
+    (project / ".venv" / LOCKED).write_text(fingerprint(project, listing))
 
 
 def make_venv(project: Path) -> Path:
@@ -75,7 +91,7 @@ def make_venv(project: Path) -> Path:
     )
     if done.returncode != 0:
         raise SetupError("python3.11 cannot make virtual environments; Debian and Ubuntu: apt install python3.11-venv")
-    return project / ".venv/bin/python"
+    return project / PYTHON
 
 
 def pip(python: Path, *arguments: str) -> None:
@@ -152,12 +168,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("project", type=Path, help="the folder with pyproject.toml and poetry.lock")
     parser.add_argument("--device", choices=DEVICES, default=None, help="default: gpu where a driver answers")
+    parser.add_argument("--requirements", type=Path, help="another export of the lock; default: the device's")
+    parser.add_argument("--locked-only", action="store_true", help="leave our own packages out")
     options = parser.parse_args()
-    device = options.device or detect_device()
+    project, device = options.project, options.device or detect_device()
+    listing = options.requirements or requirements(project, device)
     try:
-        if not (options.project / "poetry.lock").exists():
-            raise SetupError(f"{options.project} has no poetry.lock")
-        set_up(options.project, device)
+        for needed in (project / "poetry.lock", listing):
+            if not needed.exists():
+                raise SetupError(f"{needed} is missing; `make lock` writes it")
+        if options.locked_only:
+            install_locked(project, device, listing)
+        else:
+            set_up(project, device, listing)
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 2

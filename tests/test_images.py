@@ -1,0 +1,86 @@
+"""The Dockerfile and the bake file, read as text: what an image must never do, whatever builds it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE = (ROOT / "docker/Dockerfile").read_text(encoding="utf-8")
+INSTRUCTIONS = [
+    " ".join(line.split()) for line in re.sub(r"\\\n", " ", DOCKERFILE).splitlines() if re.match(r"[A-Z]+ ", line)
+]
+
+
+def instructions(word: str) -> list[str]:
+    return [line.removeprefix(f"{word} ") for line in INSTRUCTIONS if line.startswith(f"{word} ")]
+
+
+def test_the_base_is_named_once_by_digest():
+    [base] = [line for line in instructions("ARG") if line.startswith("BASE=")]
+    assert re.fullmatch(r"BASE=\S+:\S+@sha256:[0-9a-f]{64}", base)
+    assert [line.split()[0] for line in instructions("FROM")] == ["${BASE}", "base", "base"]
+
+
+def test_an_image_runs_as_a_fixed_user_without_rights():
+    assert instructions("USER") == ["10001"]
+    assert INSTRUCTIONS.index("USER 10001") > max(
+        number for number, line in enumerate(INSTRUCTIONS) if "apt-get" in line
+    )
+
+
+def test_an_image_checks_itself_as_that_user():
+    steps = INSTRUCTIONS[INSTRUCTIONS.index("USER 10001") :]
+    assert any("selfcheck" in step for step in steps if step.startswith("RUN "))
+
+
+def test_signals_reach_the_program_and_the_demo_is_the_default():
+    assert instructions("ENTRYPOINT") == ['["/opt/mirl/entrypoint"]']
+    assert instructions("CMD") == ['["demo"]']
+    assert 'exec python -m %s "$@"' in DOCKERFILE
+
+
+def test_results_are_a_volume():
+    assert instructions("VOLUME") == ["/results"]
+
+
+@pytest.mark.parametrize("step", [step for step in instructions("RUN") if "apt-get" in step])
+def test_system_packages_leave_no_lists_and_bring_no_recommendations(step: str):
+    assert step.count("apt-get install") == step.count("--no-install-recommends") == 1
+    assert "rm -rf /var/lib/apt/lists/*" in step
+
+
+@pytest.mark.parametrize("forbidden", [r"<<", r"--link", r"--mount", r"# syntax=", r"curl|wget", r"\bADD ", r":latest"])
+def test_what_not_every_builder_knows_or_nobody_should_do_is_not_there(forbidden: str):
+    assert not re.search(forbidden, "\n".join(INSTRUCTIONS))
+
+
+def test_pip_settings_and_secrets_stay_in_the_build_stage():
+    runtime = INSTRUCTIONS[INSTRUCTIONS.index("FROM base AS runtime") :]
+    assert not [line for line in runtime if re.search(r"PIP_|TOKEN|PASSWORD|SECRET|KEY", line)]
+
+
+def test_everything_is_installed_from_hashed_requirements():
+    assert "pip install" not in DOCKERFILE
+    assert DOCKERFILE.count("venvs.py common") == DOCKERFILE.count("venvs.py papers/${PAPER}") == 2
+
+
+def test_an_image_carries_its_labels_and_its_list_of_packages():
+    labels = " ".join(instructions("LABEL"))
+    for name in ("title", "description", "version", "revision", "licenses"):
+        assert f"org.opencontainers.image.{name}=" in labels
+    assert "cyclonedx-py environment" in DOCKERFILE
+
+
+def test_the_bake_matrix_has_every_paper_on_both_devices():
+    text = (ROOT / "docker/docker-bake.hcl").read_text(encoding="utf-8")
+    found = {name: re.findall(r'"([a-z_]+)"', words) for name, words in re.findall(r"(\w+)\s*= \[(.*?)\]", text)}
+    assert found["paper"] == sorted(path.parent.name for path in ROOT.glob("papers/*/pyproject.toml"))
+    assert found["device"] == ["cpu", "gpu"]
+
+
+def test_no_cuda_package_is_in_a_cpu_listing():
+    for listing in ROOT.glob("papers/*/requirements-cpu.txt"):
+        assert not re.findall(r"^(?:nvidia|cuda|triton)[\w-]*==", listing.read_text(encoding="utf-8"), re.MULTILINE)
