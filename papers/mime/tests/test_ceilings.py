@@ -6,12 +6,12 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import plain
 import pytest
 
 from mime import envs
 from mime.config import paper_settings
 from mime.envs.dog import BOWL_RADIUS, CELLS_PER_UNIT, START
-from mime.envs.dog_map import steps_from
 
 REFERENCE = Path(__file__).parents[3] / "results/reference/mime.csv"
 
@@ -43,7 +43,7 @@ def test_a_straight_walk_to_every_test_goal_reaches_the_recorded_ceiling(task: s
 def shortest_way(goal: np.ndarray) -> list[np.ndarray]:
     """Moves of 0.1 along a shortest way of the dog's robot from its start into the bowl around a goal."""
     start = tuple(round(CELLS_PER_UNIT * place) for place in START[::-1])
-    steps = steps_from(*start)
+    steps = plain.dog.steps_from(*start)
     rows, columns = np.nonzero(steps >= 0)
     inside = np.hypot(columns / CELLS_PER_UNIT - goal[0], rows / CELLS_PER_UNIT - goal[1]) < BOWL_RADIUS
     cell = min(zip(rows[inside], columns[inside], strict=True), key=lambda place: steps[place])

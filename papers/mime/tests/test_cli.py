@@ -16,13 +16,15 @@ import pytest
 import torch
 import yaml
 
+from mime import figure
 from mime.__main__ import PAPER
-from mime.config import FOLDER, SETTINGS_FILES
+from mime.config import FOLDER, SETTINGS_FILES, configure, refuse_other_tasks_fields
 from mime.original import translate
 from mime.pearl.config import FOLDER as PEARL_FOLDER
 from mime.pearl.config import SETTINGS_FILES as PEARL_FILES
 from mirl.config import ConfigError
 from mirl.paper import main
+from mirl.run import Run
 
 SMALL = ["--fast-batch-size", "3", "--meta-batch-size", "2", "--evaluation-batches", "1", "--evaluation-steps", "2"]
 FAST_MIME = ["--dyn-first-updates", "3", "--pre-epochs", "1"]
@@ -278,6 +280,7 @@ def test_the_originals_training_line_trains_mime(tmp_path: Path):
     assert words[:7] == ["train", "--task", "close_ring", "--method", "mime", "--seed", "3"]
     assert words[words.index("--run-dir") + 1] == str(tmp_path / "0")
     assert words[words.index("--device") + 1] == "cpu"
+    assert words[words.index("--trajectory-images-every") + 1] == "1"
     assert "cuda" in translate([*line.split(), "--output-folder", "x", "--use-cuda"])
 
 
@@ -287,12 +290,14 @@ def test_an_edited_settings_file_overrides_the_papers_values(tmp_path: Path):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(settings | edits | {"hidden-sizes": [8, 8]}))
     done = run(
-        "--config", str(path), "--output-folder", str(tmp_path / "run"), "--seed", "1", "--use-vime", "--adapt-eta"
-    )
+        "--config", str(path), "--output-folder", str(tmp_path / "run"), "--seed", "1", "--use-vime", "--adapt-eta",
+        "--num-workers", "6",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert {name: config[name] for name in edits} == edits
     assert config["hidden-sizes"] == [8, 8]
+    assert config["num_workers"] == 6
     assert len(rows(tmp_path / "run" / "train_result.csv")) == 2
     test_line = ["--output-folder", str(tmp_path / "run"), "--num-batches", "1", "--num-steps", "1", "--seed", "2"]
     assert main(PAPER, test_line) == 0
@@ -343,7 +348,7 @@ def test_every_settings_file_trains_every_method(task: str, switches: str, metho
     words = translate([*switches.split(), "--config", f"configs/msc_project/{SETTINGS_FILES[task]}",
                        "--output-folder", "x", "--num-workers", "6"])  # fmt: skip
     assert words[:5] == ["train", "--task", task, "--method", method]
-    assert ("--num-workers" in words) == (task == "ml10")
+    assert words[words.index("--num-workers") + 1] == "6"
 
 
 @pytest.mark.parametrize("task", PEARL_FILES)
@@ -363,6 +368,10 @@ def test_every_launcher_file_trains_pearl(task: str, tmp_path: Path):
         ({"n_train_tasks": 2.5}, "n_train_tasks must be a whole number, got 2.5"),
         ({"algo_params": {"kl_lambda": "much"}}, "kl_lambda must be of type float, got much"),
         ({"algo_params": {"lambda": 1}}, "no key 'lambda'"),
+        ({"algo_params": {"n_train_tasks": 5}}, "no key 'n_train_tasks' in mine.json"),
+        ({"algo_params": {"n_eval_tasks": 2}}, "no key 'n_eval_tasks' in mine.json"),
+        ({"algo_params": {"pendulum_tasks": "every"}}, "no key 'pendulum_tasks' in mine.json"),
+        ({"algo_params": {"evaluation_seed": 2}}, "no key 'evaluation_seed' in mine.json"),
         ({"algo_params": {"update_post_train": 2}}, "update_post_train must be 1, got 2"),
         ({"algo_params": []}, "must hold env_name"),
     ],
@@ -380,8 +389,77 @@ def test_settings_for_another_environment_get_one_line(tmp_path: Path, change: d
     settings = yaml.safe_load((FOLDER / SETTINGS_FILES["wide_ring"]).read_text())
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(settings | change))
-    with pytest.raises(ConfigError, match="env-"):
+    with pytest.raises(ConfigError, match="env-") as caught:
         translate(["--config", str(path), "--output-folder", "x"])
+    assert "\n" not in str(caught.value)
+
+
+def test_other_numbers_for_an_environment_are_told_those_of_its_own_tasks(tmp_path: Path):
+    settings = yaml.safe_load((FOLDER / SETTINGS_FILES["pendulum"]).read_text())
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(settings | {"env-kwargs": {"sparse": 3}}))
+    with pytest.raises(ConfigError) as caught:
+        translate(["--config", str(tmp_path / "mine.yaml"), "--output-folder", "x"])
+    allowed = "{'sparse': False} (pendulum) or {'sparse': True} (pendulum_sparse)"
+    assert str(caught.value) == f"env-kwargs must be {allowed}, got {{'sparse': 3}}"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("--task dog --method maml --ml10-preset full39", "--ml10-preset full39 means nothing on dog; ml10 alone"),
+        ("--task dog --method mime --pendulum-tasks every", "--pendulum-tasks every means nothing on dog; pendulum"),
+        ("--task wide_ring --method pearl --pendulum-tasks every", "--pendulum-tasks every means nothing on wide_ring"),
+        ("--task pendulum --method pearl --n-eval-tasks 5", "--n-eval-tasks must be at most 4 on pendulum, got 5"),
+    ],
+)
+def test_fields_that_a_task_has_no_use_for_are_refused_in_one_line(
+    tmp_path: Path, words: str, complaint: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Run, "restore", lambda *_: pytest.fail("training began"))
+    line = ["train", *words.split(), "--seed", "0", "--run-dir", str(tmp_path / "run"), "--device", "cpu"]
+    assert main(PAPER, line) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_testing_on_a_gpu_what_was_trained_without_one_is_refused_in_one_line(
+    finished: dict[str, Path], capsys: pytest.CaptureFixture[str]
+):
+    assert main(PAPER, ["--output-folder", str(finished["maml"]), "--use-cuda"]) == 2
+    said = capsys.readouterr().err
+    assert "--use-cuda" in said
+    assert "was trained on the cpu" in said
+    assert len(said.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("--run-dir {run} --output {folder}/x.xyz", "--output must end in .png, .svg or .pdf, got"),
+        ("--run-dir {run} --output {folder}/no/x.png", "its folder does not exist"),
+        ("--run-dir {run}", "--output"),
+        ("--run-dir {folder} --output {folder}/x.png", "is not a run directory"),
+        ("--run-dir {run} --output {folder}/x.png --epsiodes 3", "--epsiodes"),
+    ],
+)
+def test_what_the_figure_cannot_draw_gets_one_line_before_anything_is_played(
+    finished: dict[str, Path], tmp_path: Path, words: str, complaint: str,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    monkeypatch.setattr(figure, "run_tests", lambda *_: pytest.fail("episodes were played"))
+    assert figure.main(words.format(run=finished["maml"], folder=tmp_path).split()) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("figure: ")
+    assert complaint in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_every_registered_default_is_accepted_by_its_task():
+    for task in SETTINGS_FILES:
+        for fidelity in PAPER.fidelities:
+            config = configure(task, "maml", fidelity)
+            refuse_other_tasks_fields(task, config.pendulum_tasks, config.ml10_preset)
 
 
 def test_describe_counts_parameters(capsys: pytest.CaptureFixture[str]):

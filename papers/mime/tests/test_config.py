@@ -135,6 +135,10 @@ def test_bad_values_name_the_flag_and_what_is_allowed(changes: dict[str, object]
     ("change", "complaint"),
     [
         ({"gama": 1.0}, "did you mean gamma"),
+        ({"total-env-steps": 5}, "no key 'total-env-steps' in mine.yaml"),
+        ({"threads": 2}, "no key 'threads' in mine.yaml"),
+        ({"dynamics-batch": "whole"}, "no key 'dynamics-batch' in mine.yaml"),
+        ({5: 1.0}, "no key '5' in mine.yaml"),
         ({"normalize-spaces": True}, "normalize-spaces in .* must be False, got True"),
         ({"nonlinearity": "relu"}, "nonlinearity in .* must be tanh, got relu"),
         ({"fast-lr": "quick"}, "fast-lr must be a number, got quick"),
@@ -150,6 +154,19 @@ def test_bad_settings_files_get_one_line(tmp_path: Path, change: dict[str, objec
     with pytest.raises(ConfigError, match=complaint) as caught:
         config_from(read_settings(path), "mime", "faithful")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", sorted(read_settings(FOLDER / SETTINGS_FILES["wide_ring"])))
+def test_a_settings_file_may_leave_out_nothing_but_what_has_a_default(tmp_path: Path, key: str):
+    path = tmp_path / "mine.yaml"
+    settings = yaml.safe_load((FOLDER / SETTINGS_FILES["wide_ring"]).read_text())
+    del settings[key]
+    path.write_text(yaml.safe_dump(settings))
+    if key in ("pre-epochs", "eta-lr"):
+        assert key not in read_settings(path)
+        return
+    with pytest.raises(ConfigError, match=f"mine.yaml lacks the key {key}|{key} in mine.yaml must be"):
+        read_settings(path)
 
 
 def test_mime_needs_etas_step_size_and_maml_does_not():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import plain
 import pytest
 import torch
 
 from mime.envs import batch_of, horizon_of, make
 from mime.envs.dog import BOWL_RADIUS, CELLS_PER_UNIT, START, TEST_GOALS, TRAIN_GOALS, DogNavigation2D
-from mime.envs.dog_map import CELLS, admissible_cells, admits, blocked_cells, steps_from
+from mime.envs.dog_map import CELLS, admissible_cells, admits, blocked_cells
 from mime.streams import generator
 
 NAME = "DogNavigation2D-v0"
@@ -16,7 +17,7 @@ NAME = "DogNavigation2D-v0"
 
 def from_start() -> np.ndarray:
     column, row = (round(CELLS_PER_UNIT * place) for place in START)
-    return steps_from(row, column)
+    return plain.dog.steps_from(row, column)
 
 
 def test_the_map_has_the_released_pictures_cells():

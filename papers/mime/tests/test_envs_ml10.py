@@ -91,6 +91,12 @@ def test_compat12_is_hand_object_second_object_and_a_hidden_goal(player: Player)
     assert player.environment(CLASSES[0], "full39").reset(0)[36:].tolist() == [0, 0, 0]
 
 
+def test_compat12_picks_its_numbers_from_their_places():
+    shown = PRESETS["compat12"].observation(np.arange(39.0))
+    assert shown.tolist() == [0, 1, 2, 4, 5, 6, 11, 12, 13, 0, 0, 0]
+    assert PRESETS["full39"].observation(np.arange(39.0)).tolist() == list(range(39))
+
+
 def test_presets_set_the_rewards_version(player: Player):
     versions = {preset: player.environment(CLASSES[0], preset).world.reward_function_version for preset in PRESETS}
     assert versions == {"compat12": "v1", "full39": "v2"}
@@ -130,7 +136,7 @@ def test_an_environment_is_built_once_per_class(player: Player):
     assert player.environment(CLASSES[0], "compat12") is player.environment(CLASSES[0], "compat12")
 
 
-def test_actions_are_stored_as_chosen_and_clipped_for_the_simulator(player: Player):
+def test_actions_are_stored_as_chosen_and_clipped_for_the_simulator(player: Player, monkeypatch: pytest.MonkeyPatch):
     world = player.environment(CLASSES[0], "compat12")
     played = []
     for scale in (1.0, 50.0):
@@ -139,6 +145,11 @@ def test_actions_are_stored_as_chosen_and_clipped_for_the_simulator(player: Play
     np.testing.assert_array_equal(played[0][0], played[1][0])
     _, actions, _, _ = player.play(job(CLASSES[0]))
     assert np.abs(actions).max() > 1
+    told: list[np.ndarray] = []
+    step = world.world.step
+    monkeypatch.setattr(world.world, "step", lambda action: (told.append(action), step(action))[1])
+    world.step(np.array([50.0, -50.0, 0.5, 1.5]))
+    assert told[0].tolist() == [1.0, -1.0, 0.5, 1.0]
 
 
 def episodes_after(history: list[Job], name: str) -> list:

@@ -161,6 +161,39 @@ def test_an_update_moves_every_network_and_the_target_by_its_share():
     torch.testing.assert_close(after["target_value"], expected)
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.7])
+def test_the_encoder_learns_from_the_critics_and_its_weighted_divergence(weight: float, double: None):
+    _world, agent = small_world(kl_lambda=weight)
+    batch, context, noise = random_batch(agent)
+    losses = plain.pearl.losses(agent, batch, context, noise)
+    encoder = list(agent.networks["encoder"].parameters())
+    expected = torch.autograd.grad(losses["critic"] + weight * losses["encoder_kl"], encoder)
+    agent.update(batch, context, noise)
+    for parameter, gradient in zip(encoder, expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-6, atol=1e-9)
+
+
+def test_the_critics_look_ahead_with_the_target_of_v_and_not_with_v(double: None):
+    _world, agent = small_world()
+    batch, context, noise = random_batch(agent)
+    found = []
+    for _ in range(2):
+        with torch.no_grad():  # a new target and an old V
+            for parameter in agent.networks["target_value"].parameters():
+                parameter.add_(0.1)
+        expected = plain.pearl.losses(agent, batch, context, noise)["critic"]
+        found.append(agent.update(batch, context, noise)["loss/critic"])
+        assert found[-1] == pytest.approx(float(expected.detach()), rel=1e-8)
+    assert found[0] != pytest.approx(found[1], rel=1e-3)
+
+
+def random_batch(agent: PearlAgent) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """Transitions of two tasks, their contexts, and noise."""
+    source, width = torch.Generator().manual_seed(1), agent.columns.width
+    batch, context = torch.randn(2, 5, width, generator=source), torch.randn(2, 7, width, generator=source)
+    return batch, context, (torch.randn(2, 5, generator=source), torch.randn(2, 5, agent.action_size, generator=source))
+
+
 def flat(network: torch.nn.Module) -> torch.Tensor:
     return torch.nn.utils.parameters_to_vector(network.parameters()).detach().clone()
 
@@ -233,6 +266,55 @@ def test_training_goals_are_drawn_from_the_seed_and_tests_are_fixed():
     assert goals[0][10:] == goals[2][10:]
     assert len(goals[0]) == 18
     assert first.test == list(range(10, 18))
+
+
+def test_the_pendulum_draws_every_pair_when_it_is_told_to():
+    for fidelity, number in (("faithful", 5), ("fixed", 6)):
+        config = replace(configure("pendulum", fidelity), n_train_tasks=200)
+        pairs = {(task["mass"], task["length"]) for task in make_world("pendulum", config, 0).tasks[:200]}
+        assert len(pairs) == number
+
+
+def recorded_updates(monkeypatch: pytest.MonkeyPatch, *keys: tuple[int, int]) -> list[tuple[torch.Tensor, ...]]:
+    """What `update` hands to the agent, (batch, context, two noises), for each (iteration, updates left): every row
+    says which task it is of and whether it is context (1) or not (0)."""
+    _world, agent = small_world(n_train_tasks=4, meta_batch=6, batch_size=40, embedding_batch_size=30)
+    replay = Replay(4, agent.columns.width)
+    numbers = torch.Generator().manual_seed(0)
+    for task in range(4):
+        for part, role in enumerate(("begins", "begins", "apart")):
+            rows = torch.rand(50, agent.columns.width, generator=numbers)
+            rows[:, 0], rows[:, 1] = task, float(part == 1)
+            replay.add(task, role, rows)  # type: ignore[arg-type]
+    seen: list[tuple[torch.Tensor, ...]] = []
+    monkeypatch.setattr(agent, "update", lambda batch, context, noise: seen.append((batch, context, *noise)) or {})
+    for iteration, left in keys:
+        update(agent, replay, Streams(0, iteration, "cpu", "pearl "), left)
+    return seen
+
+
+def test_a_batch_comes_from_the_whole_replay_and_the_encoders_context_from_the_context_of_the_same_tasks(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    drawn = set()
+    for batch, context, _, _ in recorded_updates(monkeypatch, *((0, left) for left in range(1, 9))):
+        assert batch.shape[:2] == (6, 40)
+        assert context.shape[:2] == (6, 30)
+        assert set(batch[..., 1].flatten().tolist()) == {0.0, 1.0}
+        assert set(context[..., 1].flatten().tolist()) == {1.0}
+        assert (batch[..., 0] == batch[:, :1, 0]).all()
+        assert (context[..., 0] == batch[:, :1, 0]).all()
+        drawn.add(tuple(batch[:, 0, 0].int().tolist()))
+    assert {task for tasks in drawn for task in tasks} == {0, 1, 2, 3}
+    assert len(drawn) > 4
+
+
+def test_every_update_of_every_iteration_has_a_batch_and_noise_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    first, second, later, again = recorded_updates(monkeypatch, (0, 2), (0, 1), (1, 2), (0, 2))
+    for part, other, next_iteration, repeated in zip(first, second, later, again, strict=True):
+        assert not torch.equal(part, other)
+        assert not torch.equal(part, next_iteration)
+        assert torch.equal(part, repeated)
 
 
 # The test

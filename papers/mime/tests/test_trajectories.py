@@ -99,7 +99,7 @@ def test_the_pendulums_picture_follows_the_angle_beyond_full_turns():
 def test_a_film_of_any_planar_environment_is_written(name: str, tmp_path: Path):
     scene, tasks, episodes = case(name)
     assert scene is not None
-    film(tmp_path / "film.mp4", scene, tasks, [("before", episodes), ("after", episodes)], stride=4)
+    film(tmp_path / "film.mp4", scene, tasks, [("before", episodes), ("after", episodes)])
     assert (tmp_path / "film.mp4").stat().st_size > 3000
 
 

@@ -86,3 +86,17 @@ def random_policy(seed: int, dtype: torch.dtype = torch.float64) -> tuple[Layout
 def dynamics_model(prior_sd: float = 0.5, chunk: int = 8) -> DynamicsModel:
     """Observation 2, action 2, hidden 32."""
     return DynamicsModel(dynamics_layout(2, (32,), 2), prior_sd, chunk=chunk)
+
+
+def some_experience(
+    rewards: list[list[float]],
+    successes: list[list[float]],
+    intrinsic_return: float = 0.0,
+    combined_return: float = 0.0,
+) -> Experience:
+    """Episodes of two steps, rewarded and successful at the last; rewards and successes are (tasks, episodes)."""
+    ends = [torch.tensor(numbers, dtype=torch.float32)[:, None] for numbers in (rewards, successes)]
+    paid, succeeded = (torch.cat([torch.zeros_like(end), end], dim=1) for end in ends)
+    nothing = torch.zeros_like(paid)
+    episodes = Episodes(nothing[..., None], nothing[..., None], paid, succeeded)
+    return Experience(episodes, nothing, None, nothing, nothing, intrinsic_return, combined_return)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from mime.agent import MamlAgent, MamlExplAgent, make_agent
-from mime.config import MamlConfig, paper_settings
+from mime.config import MamlConfig, paper_settings, refuse_other_tasks_fields
 from mime.envs import Task, batch_of, dynamics_size_of, horizon_of, make
 from mime.files import write_test_files
 from mime.rollout import Episodes, class_statistics
@@ -29,9 +29,7 @@ from mirl.run import Header
 from mirl.sinks import TensorBoard
 
 SETTINGS = ("test", "train")
-"""The fixed compass goals, or fresh goals from the training distribution."""
-FRAMES = 50
-"""Of a film, whatever the horizon."""
+"""The task's test goals, or fresh ones from the training distribution (of PEARL: the goals it trained on)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,8 @@ class TestBatch:
 
 
 def environment_for(task: str, seed: int, config: MamlConfig) -> gym.Env:
-    """The gym environment of a task, its goals drawn from `seed`."""
+    """The gym environment of a task, its goals drawn from `seed`; raises ConfigError for what a task has no use for."""
+    refuse_other_tasks_fields(task, config.pendulum_tasks, config.ml10_preset)
     settings = paper_settings(task)
     chosen: dict[str, dict[str, Any]] = {
         "MetaPendulum-v0": {"every_task": config.pendulum_tasks == "every"},
@@ -183,5 +182,5 @@ def evaluate(directory: Path, header: Header, config: MamlConfig, options: Evalu
         write_results(directory, agent, batches, scene)
     if options.video is not None and scene is not None:
         shown = [("before adaptation", batches[0].unadapted), ("after adaptation", batches[0].adapted)]
-        film(options.video, scene, batches[0].tasks, shown, stride=max(1, horizon_for(header.task) // FRAMES))
+        film(options.video, scene, batches[0].tasks, shown)
     return metrics_of(batches)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,27 +14,43 @@ from matplotlib.figure import Figure
 from mime.__main__ import PAPER
 from mime.config import MamlConfig
 from mime.evaluate import environment_for, run_tests, trained_agent
+from mime.original import Flags
 from mime.trajectories import draw_trajectories, scene_of
 from mirl.commands.evaluate import load_run
 from mirl.config import ConfigError
+from mirl.files import describe_os_error
 from mirl.run import Header
 
+SUFFIXES = (".png", ".svg", ".pdf")
 INCHES = 5.0
 """Width and height of each panel."""
+TITLES = {"maml": "MAML", "maml_noise": "MAML+noise", "maml_expl": "MAML+expl", "mime": "MIME", "e_maml": "E-MAML"}
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Draw how each run's adapted policy behaves on the test tasks; exit codes as of `python -m mime`."""
-    parser = argparse.ArgumentParser("python -m mime.figure", description=__doc__)
+    parser = Flags("python -m mime.figure", description=__doc__, allow_abbrev=False)
     parser.add_argument("--run-dir", type=Path, action="append", required=True, help="once per panel, from the left")
     parser.add_argument("--output", type=Path, required=True, help="a png, svg or pdf")
-    options = parser.parse_args(words)
     try:
+        options = parser.parse_args(words)
+        refuse_bad_output(options.output)
         side_by_side(options.run_dir, options.output)
     except ConfigError as error:
-        print(f"mime: {error}", file=sys.stderr)
+        print(f"figure: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"figure: {describe_os_error(error)}", file=sys.stderr)
+        return 1
     return 0
+
+
+def refuse_bad_output(output: Path) -> None:
+    """Raises ConfigError for a picture that could not be written; playing what it shows takes minutes."""
+    if output.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"--output must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {output}")
+    if output.is_dir() or not output.parent.is_dir():
+        raise ConfigError(f"--output {output}: {'is a folder' if output.is_dir() else 'its folder does not exist'}")
 
 
 def side_by_side(directories: Sequence[Path], output: Path) -> None:
@@ -62,7 +77,7 @@ def draw_run(axes: Axes, directory: Path, header: Header, config: MamlConfig) ->
     config = replace(config, evaluation_batches=1)
     (batch,) = run_tests(trained_agent(directory, header, config), config, header.task)
     draw_trajectories(axes, scene, batch.tasks, batch.adapted)
-    axes.set(title=header.method.upper().replace("_", "-"), xticks=[], yticks=[])
+    axes.set(title=TITLES[header.method], xticks=[], yticks=[])
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
+
 from mime.config import FOLDER, SETTINGS_FILES, config_from, configure, paper_settings, read_settings
 from mime.pearl import config as pearl
-from mirl.config import ConfigError, as_dictionary, choose, option_of
+from mirl.config import ConfigError, as_dictionary, choose, no_such, option_of
 from mirl.folder import read_record
 
 SWITCHES = ("use_vime", "use_inv_vime", "adapt_eta", "e_maml", "add_noise")
-WORKED = {"ml10"}
-"""Tasks whose episodes are played in worker processes."""
 METHOD_OF_FLAGS = {
     frozenset(): "maml",
     frozenset({"--add-noise"}): "maml_noise",
@@ -45,7 +45,7 @@ def translate_training(words: Sequence[str]) -> list[str]:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output-folder", type=Path, required=True)
     parser.add_argument("--seed", type=at_least(0), default=0)
-    # ML10 is played in so many processes; the other tasks are sampled in one.
+    # ML10 is played in so many processes; the other tasks are sampled in one, and only note the number.
     parser.add_argument("--num-workers", type=at_least(1))
     for flag in ("use_cuda", *SWITCHES):
         parser.add_argument(option_of(flag), action="store_true")
@@ -57,7 +57,7 @@ def translate_training(words: Sequence[str]) -> list[str]:
     task = task_of(settings)
     wanted = as_dictionary(config_from(settings, method, "faithful"))
     paper = as_dictionary(configure(task, method, "faithful"))
-    if options.num_workers is not None and task in WORKED:
+    if options.num_workers is not None:
         wanted["num_workers"] = options.num_workers
     return [*train_line(task, method, options), "--trajectory-images-every", "1", *differences(wanted, paper)]
 
@@ -109,16 +109,19 @@ def translate_test(words: Sequence[str]) -> list[str]:
     parser.add_argument("--num-steps", type=at_least(0), default=10)
     parser.add_argument("--seed", type=at_least(0), default=1)
     parser.add_argument("--num-workers", type=at_least(1))
-    parser.add_argument("--use-cuda", action="store_true", help="the device is the one that the run was trained on")
+    parser.add_argument("--use-cuda", action="store_true", help="a test runs where its training did, if it is there")
     options = parser.parse_args(words)
     trained = (read_record(options.output_folder) or {}).get("config", {})
     if trained.get("method") == "pearl":
         raise ConfigError(f"test.py does not test pearl; use: evaluate --run-dir {options.output_folder}")
-    workers = options.num_workers if trained.get("task") in WORKED else None
+    if options.use_cuda and trained.get("device") == "cpu":
+        raise ConfigError(f"--use-cuda: {options.output_folder} was trained on the cpu, and is tested there too")
+    if options.use_cuda and not torch.cuda.is_available():
+        raise ConfigError("--use-cuda needs a visible GPU, and the framework finds none")
     return [
         "evaluate", "--run-dir", str(options.output_folder), "--evaluation-batches", str(options.num_batches),
         "--evaluation-steps", str(options.num_steps), "--evaluation-seed", str(options.seed),
-        *(as_option("num_workers", workers) if workers else []),
+        *(as_option("num_workers", options.num_workers) if options.num_workers else []),
     ]  # fmt: skip
 
 
@@ -141,13 +144,16 @@ def find_settings(path: Path, folder: Path) -> Path:
 
 def task_of(settings: dict[str, Any]) -> str:
     """The task whose environment a YAML file asks for; raises ConfigError where there is none."""
-    choose("env-name", str(settings["env-name"]), {paper_settings(task)["env-name"] for task in SETTINGS_FILES})
+    names = dict.fromkeys(paper_settings(task)["env-name"] for task in SETTINGS_FILES)
+    if settings["env-name"] not in names:
+        raise ConfigError(no_such("env-name", str(settings["env-name"]), names))
     for task in SETTINGS_FILES:
         paper = paper_settings(task)
         if all(settings.get(key) == paper[key] for key in ("env-name", "env-kwargs")):
             return task
-    known = "; ".join(f"{task}: {paper_settings(task)['env-kwargs']}" for task in SETTINGS_FILES)
-    raise ConfigError(f"env-kwargs must be those of one of the tasks ({known}), got {settings.get('env-kwargs')}")
+    same = [task for task in SETTINGS_FILES if paper_settings(task)["env-name"] == settings["env-name"]]
+    known = " or ".join(f"{paper_settings(task)['env-kwargs']} ({task})" for task in same)
+    raise ConfigError(f"env-kwargs must be {known}, got {settings.get('env-kwargs')}")
 
 
 def as_option(name: str, value: Any) -> list[str]:

@@ -28,6 +28,8 @@ from mirl.sinks import TensorBoard
 EXTENT = 10.0
 """Length units from the middle of navigation's picture to its border."""
 GUIDE_RADIUS = 7.0
+FRAMES = 50
+"""Of a film, whatever the horizon."""
 FRAMES_PER_SECOND = 12
 
 
@@ -80,8 +82,8 @@ class Gallery:
             self.board.flush()
 
 
-def film(path: Path, scene: Scene, tasks: Sequence[Task], shown: Sequence[tuple[str, Episodes]], stride: int) -> None:
-    """Write an mp4 in which the points move, one panel per (title, episodes); every `stride`-th step is a frame."""
+def film(path: Path, scene: Scene, tasks: Sequence[Task], shown: Sequence[tuple[str, Episodes]]) -> None:
+    """Write an mp4 in which the points move, one panel per (title, episodes)."""
     import imageio.v2
 
     figure = Figure(figsize=(5 * len(shown), 5.3))
@@ -97,7 +99,8 @@ def film(path: Path, scene: Scene, tasks: Sequence[Task], shown: Sequence[tuple[
         paths_shown.append(paths)
     open_writer: Any = imageio.v2.get_writer
     with open_writer(path, fps=FRAMES_PER_SECOND, macro_block_size=2) as writer:
-        for step in range(0, len(paths_shown[0]), stride):
+        horizon = len(paths_shown[0])
+        for step in range(0, horizon, max(1, horizon // FRAMES)):
             for dots, paths in zip(points, paths_shown, strict=True):
                 dots.set_offsets(paths[step].reshape(-1, 2))
             writer.append_data(pixels(figure))

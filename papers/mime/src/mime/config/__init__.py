@@ -21,6 +21,7 @@ from mime.config.settings import (
     paper_settings,
     read_settings,
     real_number,
+    refuse_other_tasks_fields,
     whole_number,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "paper_settings",
     "read_settings",
     "real_number",
+    "refuse_other_tasks_fields",
     "require_positive",
     "require_widths",
     "whole_number",

@@ -17,7 +17,7 @@ from mime.config.methods import (
     MimeConfig,
 )
 from mime.envs import horizon_of, tasks_per_iteration
-from mirl.config import ConfigError, choose
+from mirl.config import ConfigError, choose, no_such
 
 FOLDER = Path(__file__).parents[1] / "configs" / "msc_project"
 SETTINGS_FILES = {
@@ -32,7 +32,15 @@ SETTINGS_FILES = {
 FIDELITIES = ("faithful", "fixed")
 SUPPORTED_ONLY = {"nonlinearity": "tanh", "normalize-spaces": False, "dyn-second-order": False}
 """Keys whose other values no experiment of the paper uses and this code does not know (ledger 13)."""
+FIELD_KEYS = {
+    "gamma", "gae-lambda", "first-order", "hidden-sizes", "fast-batch-size", "fast-lr", "num-steps", "meta-batch-size",
+    "max-kl", "cg-iters", "cg-damping", "ls-max-steps", "ls-backtrack-ratio", "dyn-hidden", "dyn-fast-lr",
+    "dyn-prior-sd", "eta-lr",
+}  # fmt: skip
+"""Keys that are fields of a config by the same name; a method without the field has no use for the key."""
 READ_ELSEWHERE = {"env-name", "env-kwargs", "num-batches", "pre-epochs", "eta", "adaptable-eta", "dyn-lr"}
+HAVE_DEFAULTS = {"pre-epochs", "eta-lr", "dyn-lr"}
+"""Keys that a file may leave out; eta-lr as long as the method is not mime."""
 
 CONFIGS: dict[str, type[MamlConfig]] = {
     "maml": MamlConfig,
@@ -66,7 +74,7 @@ def config_from(settings: Mapping[str, Any], method: str, fidelity: str) -> Maml
     values: dict[str, Any] = {
         key.replace("-", "_"): convert(key, value, str(fields[key.replace("-", "_")].type))
         for key, value in settings.items()
-        if key.replace("-", "_") in fields and key not in READ_ELSEWHERE
+        if key in FIELD_KEYS and key.replace("-", "_") in fields
     }
     pre_epochs = whole_number("pre-epochs", settings.get("pre-epochs", 1))
     if issubclass(kind, MamlExplConfig):
@@ -82,6 +90,16 @@ def config_from(settings: Mapping[str, Any], method: str, fidelity: str) -> Maml
     draft = kind(total_env_steps=1, **values, **fixes)
     total = iterations * env_steps_per_iteration(draft, settings["env-name"])
     return kind(**{**vars(draft), "total_env_steps": total})
+
+
+def refuse_other_tasks_fields(task: str, pendulum_tasks: str, ml10_preset: str = "compat12") -> None:
+    """Raises ConfigError where a field of the pendulum or of ML10 is set on a task that has no use for it."""
+    if pendulum_tasks != "released" and not task.startswith("pendulum"):
+        raise ConfigError(
+            f"--pendulum-tasks {pendulum_tasks} means nothing on {task}; pendulum and pendulum_sparse know it"
+        )
+    if ml10_preset != "compat12" and task != "ml10":
+        raise ConfigError(f"--ml10-preset {ml10_preset} means nothing on {task}; ml10 alone knows it")
 
 
 def env_steps_per_iteration(config: MamlConfig, env_name: str) -> int:
@@ -106,16 +124,16 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise ConfigError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"--config {path} must hold keys and values, got {type(settings).__name__}")
-    fields = {field.replace("_", "-") for field in MimeConfig.__dataclass_fields__}
-    known = fields | READ_ELSEWHERE | set(SUPPORTED_ONLY)
+    known = sorted(FIELD_KEYS | READ_ELSEWHERE | SUPPORTED_ONLY.keys())
     for key in settings:
-        choose("key", str(key), known, f" in {path.name}")
+        if key not in known:
+            raise ConfigError(no_such("key", str(key), known, f" in {path.name}"))
     for key, value in SUPPORTED_ONLY.items():
         if settings.get(key) != value:
             raise ConfigError(f"{key} in {path.name} must be {value}, got {settings.get(key, 'nothing')}")
-    for key in ("env-name", "num-batches", "dyn-fast-lr", "eta", "adaptable-eta"):
-        if key not in settings:
-            raise ConfigError(f"{path.name} lacks the key {key}")
+    lacking = sorted((FIELD_KEYS | READ_ELSEWHERE) - HAVE_DEFAULTS - settings.keys())
+    if lacking:
+        raise ConfigError(f"{path.name} lacks the key {lacking[0]}")
     return settings
 
 

@@ -5,7 +5,6 @@ Source: card 4.2, whose runs of blocked cells rebuild the picture that came with
 
 from __future__ import annotations
 
-from collections import deque
 from functools import cache
 
 import numpy as np
@@ -56,18 +55,3 @@ def admissible_cells() -> np.ndarray:
     admissible = np.array([[admits(row, column) for column in around] for row in around])
     admissible.flags.writeable = False
     return admissible
-
-
-def steps_from(row: int, column: int) -> np.ndarray:
-    """Least number of moves from a cell to each other one, along rows, columns and diagonals, -1 where there is no
-    way; (row, column)."""
-    steps = np.full((CELLS, CELLS), -1)
-    steps[row, column] = 0
-    ahead = deque([(row, column)])
-    while ahead:
-        row, column = ahead.popleft()
-        for beside in [(row + up, column + right) for up in (-1, 0, 1) for right in (-1, 0, 1)]:
-            if admits(*beside) and steps[beside] < 0:
-                steps[beside] = steps[row, column] + 1
-                ahead.append(beside)
-    return steps

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from mirl.config import ConfigError, choose, require
+from mirl.config import ConfigError, no_such, require
 
 FOLDER = Path(__file__).parents[1] / "configs" / "pearl"
 SETTINGS_FILES = {
@@ -24,6 +24,14 @@ ITERATIONS = 500
 """Of a run (card 5.9)."""
 IGNORED = {"env_params"}
 """Accepted as released, where nothing came of them either."""
+ALGORITHM_KEYS = {
+    "latent_size", "net_size", "meta_batch", "num_initial_steps", "num_tasks_sample", "num_steps_prior",
+    "num_steps_posterior", "num_extra_rl_steps_posterior", "num_train_steps_per_itr", "num_steps_per_eval",
+    "num_exp_traj_eval", "batch_size", "embedding_batch_size", "max_path_length", "discount", "soft_target_tau",
+    "policy_lr", "qf_lr", "vf_lr", "context_lr", "reward_scale", "kl_lambda", "use_next_obs_in_context",
+}  # fmt: skip
+"""Keys of `algo_params` that are fields of the config by the same name."""
+OTHER_KEYS = {"num_evals", "embedding_mini_batch_size"}
 ONLY = {"update_post_train": 1, "num_iterations": ITERATIONS}
 """Keys of `algo_params` with the one value that is known here; the length of a run is --total-env-steps."""
 
@@ -176,13 +184,15 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise ConfigError(f"--config {path} must hold env_name, n_train_tasks, n_eval_tasks and algo_params")
     top = {"env_name", "n_train_tasks", "n_eval_tasks", "algo_params"}
     for key in settings:
-        choose("key", key, top | IGNORED, f" in {path.name}")
+        if key not in top | IGNORED:
+            raise ConfigError(no_such("key", key, sorted(top | IGNORED), f" in {path.name}"))
     for key in sorted(top - settings.keys()):
         raise ConfigError(f"{path.name} lacks the key {key}")
     for key in ("n_train_tasks", "n_eval_tasks"):
         if isinstance(settings[key], bool) or not isinstance(settings[key], int):
             raise ConfigError(f"{key} must be a whole number, got {settings[key]}")
-    fields = set(PearlConfig.__dataclass_fields__) - {"total_env_steps", "threads", "evaluation_batches"}
+    known = sorted(ALGORITHM_KEYS | OTHER_KEYS | ONLY.keys())
     for key in settings["algo_params"]:
-        choose("key", key, fields | set(ONLY) | {"num_evals", "embedding_mini_batch_size"}, f" in {path.name}")
+        if key not in known:
+            raise ConfigError(no_such("key", key, known, f" in {path.name}"))
     return settings

@@ -21,9 +21,6 @@ from mirl.config import ConfigError
 from mirl.paper import EvaluateOptions
 from mirl.run import Header
 
-FRAMES = 50
-"""Of a film, whatever the horizon."""
-
 
 def agent_for(world: World, seed: int, device: str) -> PearlAgent:
     """A new agent for a world."""
@@ -70,5 +67,5 @@ def evaluate(directory: Path, header: Header, config: PearlConfig, options: Eval
             raise ConfigError(f"--video cannot show {header.task}")
         indices = world.test if options.setting != "train" else world.training
         shown = [("first trajectory", phases[0]), ("last trajectory", phases[-1])]
-        film(options.video, scene, [world.tasks[i] for i in indices], shown, max(1, config.max_path_length // FRAMES))
+        film(options.video, scene, [world.tasks[i] for i in indices], shown)
     return metrics_of(phases)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mime.config import paper_settings
+from mime.config import paper_settings, refuse_other_tasks_fields
 from mime.envs import MetaEnvironment, SteppedEnvironment, Task, batch_of, make, pearl_tasks
 from mime.pearl.agent import PearlAgent
 from mime.pearl.config import PearlConfig
 from mime.pearl.replay import Replay, Role
 from mime.rollout import Episodes
 from mime.streams import Streams, derived_seed
+from mirl.config import require
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,17 @@ class World:
 
 
 def make_world(task: str, config: PearlConfig, seed: int) -> World:
-    """The environment of a task of the suite with its training tasks drawn from `seed` (ledger 15)."""
+    """The environment of a task of the suite with its training tasks drawn from `seed` (ledger 15); raises ConfigError
+    for what a task has no use for, or has not got."""
+    refuse_other_tasks_fields(task, config.pendulum_tasks)
     settings = paper_settings(task)
     extra = {"every_task": config.pendulum_tasks == "every"} if task.startswith("pendulum") else {}
     goals = derived_seed(seed, 0, "pearl tasks")
     environment = make(settings["env-name"], goals, **settings["env-kwargs"], **extra).unwrapped
-    return World(environment, pearl_tasks(environment, config.n_train_tasks), config)
+    tasks = pearl_tasks(environment, config.n_train_tasks)
+    existing = len(tasks) - config.n_train_tasks
+    require(config.n_eval_tasks <= existing, "n_eval_tasks", config.n_eval_tasks, f"at most {existing} on {task}")
+    return World(environment, tasks, config)
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,7 @@ def collect(sampler: Sampler, replay: Replay) -> dict[str, list[Episodes]]:
 
     def latent(trajectories: int, purpose: str) -> Tensor:
         """z for some trajectories of each task, each from a context of its own: (tasks, trajectories, latent)."""
-        known = torch.cat([played.rows.flatten(1, 2) for role, played in parts if role != "apart"], dim=1)
+        known = torch.cat([played.rows.flatten(1, 2) for _, played in parts], dim=1)
         shape = number, trajectories, config.embedding_batch_size
         index = torch.randint(known.shape[1], shape, generator=source).to(known.device)
         contexts = known[torch.arange(number, device=known.device)[:, None, None], index]
