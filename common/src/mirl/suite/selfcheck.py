@@ -33,10 +33,9 @@ def check(root: Path, experiments: Experiments, paper: str) -> Iterator[str]:
         yield f"{paper}: evaluated and filmed ({film.stat().st_size // 1024} KiB)"
 
 
-def call(command: Sequence[str]) -> str:
-    """What a program printed. Raises SelfcheckError where it failed."""
+def call(command: Sequence[str]) -> None:
+    """Run a program. Raises SelfcheckError where it failed."""
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
         raise SelfcheckError(f"`{' '.join(command[1:])}` ended with {done.returncode}: {last}")
-    return done.stdout
