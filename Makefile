@@ -13,10 +13,10 @@ CHOICE  = $(call option,PAPER,paper) $(call option,TASK,task)
 RUNS    = $(CHOICE) $(call option,METHOD,method) $(call option,SEEDS,seeds) $(call option,BUDGET,budget) $(call option,JOBS,jobs)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup suite reproduce plan list status compare regress bench check doctor test lint lock clean
+.PHONY: help setup suite reproduce plan list status compare regress bench check images image image-check doctor test test-suite lint lint-suite lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: suite ## set up the suite and PAPER (default: all papers), on DEVICE (default: what is there)
 	@for paper in $(if $(PAPER),"$(PAPER)",$(PAPERS)); do $(MIRL) setup --paper "$$paper" $(call option,DEVICE,device) || exit; done
@@ -24,8 +24,8 @@ setup: suite ## set up the suite and PAPER (default: all papers), on DEVICE (def
 suite:
 	@$(VENVS) common
 
-reproduce: suite ## run PAPER [TASK METHOD SEEDS BUDGET JOBS], then compare; again continues
-	@$(MIRL) reproduce $(RUNS)
+reproduce: suite ## run PAPER [TASK METHOD SEEDS BUDGET JOBS RUNNER=docker], then compare; again continues
+	@$(MIRL) reproduce $(RUNS) $(call option,RUNNER,runner)
 
 plan: suite ## the runs of PAPER [TASK METHOD SEEDS BUDGET] and what they cost here
 	@$(MIRL) plan $(RUNS)
@@ -48,17 +48,35 @@ bench: suite ## speed of PAPER [TASK], beside its plain twin
 check: suite ## validate everything under results
 	@$(MIRL) check results
 
+images: suite ## build mirl/<paper>:<device> of every paper, DEVICE=cpu|gpu (default: both)
+	@for device in $(if $(DEVICE),"$(DEVICE)",cpu gpu); do for paper in $(PAPERS); do \
+		common/.venv/bin/python docker/build.py $$paper $$device || exit; done; done
+
+image: suite ## build the image of PAPER for DEVICE=cpu|gpu (default: cpu), with docker, podman or buildah
+	@common/.venv/bin/python docker/build.py "$(PAPER)" "$(or $(DEVICE),cpu)"
+
+image-check: suite ## check that image as its user meets it
+	@common/.venv/bin/python docker/check.py "$(PAPER)" "$(or $(DEVICE),cpu)"
+
 doctor: suite ## what this host has, what is missing and the command that mends it
 	@$(MIRL) doctor
 
-test: setup ## all fast tests: the suite's, then each paper's in its own environment
-	@common/.venv/bin/python -m pytest -q -m "not slow" common/tests tests
-	@for paper in $(PAPERS); do (cd papers/$$paper && .venv/bin/python -m pytest -q -m "not slow" tests) || exit; done
+test: test-suite $(PAPERS:%=test-%) ## all fast tests: the suite's, and each paper's in its own environment (make -j2 -O: two at a time)
 
-lint: setup ## ruff and mypy
+test-suite: setup
+	@common/.venv/bin/python -m pytest -q -m "not slow" common/tests tests
+
+test-%: setup
+	@cd papers/$* && .venv/bin/python -m pytest -q -m "not slow" tests
+
+lint: lint-suite $(PAPERS:%=lint-%) ## ruff and mypy
+
+lint-suite: setup
 	@common/.venv/bin/ruff check . && common/.venv/bin/ruff format --check .
 	@common/.venv/bin/mypy common/src
-	@for paper in $(PAPERS); do common/.venv/bin/mypy --python-executable papers/$$paper/.venv/bin/python papers/$$paper/src || exit; done
+
+lint-%: setup
+	@common/.venv/bin/mypy --cache-dir .mypy_cache/$* --python-executable papers/$*/.venv/bin/python papers/$*/src
 
 lock: $(POETRY)/poetry ## renew the lock and the hashed requirements of PAPER (default: common and all papers)
 	@for project in $(if $(PAPER),papers/$(PAPER),common $(addprefix papers/,$(PAPERS))); do \

@@ -1,6 +1,6 @@
 """A bookworm base image made on this host, for where no image registry can be reached.
 
-python3 docker/base.py [--tool podman]     (root, with debootstrap; prints the image's name)
+common/.venv/bin/python docker/base.py [--tool podman]     (root, with debootstrap; prints the image's name)
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import shutil
 import sys
 import tempfile
 
-from build import BuildError, choose_tool, run
+from build import TOOLS, BuildError, run
+
+from mirl.config import ConfigError
+from mirl.suite.containers import choose_tool
 
 NAME = "localhost/mirl-base:bookworm"
 
@@ -48,8 +51,8 @@ def main() -> int:
     parser.add_argument("--tool", help="docker, podman or buildah; default: the first that works")
     options = parser.parse_args()
     try:
-        print(make(choose_tool(options.tool)))
-    except BuildError as error:
+        print(make(choose_tool(options.tool, TOOLS)))
+    except (BuildError, ConfigError) as error:
         print(f"base: {error}", file=sys.stderr)
         return 2
     return 0

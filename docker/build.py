@@ -1,10 +1,9 @@
 """Build an image of mirl with docker, podman or buildah, whichever is there.
 
-    python3 docker/build.py mime cpu           makes mirl/mime:cpu
-    python3 docker/build.py mummi gpu --base localhost/mirl-base:bookworm
+    make image PAPER=mime DEVICE=cpu           makes mirl/mime:cpu
+    common/.venv/bin/python docker/build.py mummi gpu --base localhost/mirl-base:bookworm
 
 The base is Debian by digest, as the Dockerfile names it. Where no registry answers, it is made on this host (base.py).
-Only the standard library is used.
 """
 
 from __future__ import annotations
@@ -12,15 +11,17 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from mirl.config import ConfigError
+from mirl.suite import containers
+from mirl.suite.venvs import DEVICES
+
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ("docker", "podman", "buildah")
-DEVICES = ("cpu", "gpu")
+TOOLS = (*containers.TOOLS, "buildah")
 PIP_SETTINGS = ("PIP_CERT", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "TORCH_CPU_INDEX")
 """Settings of this host's pip that a build takes along; local files that they name are mounted while it lasts."""
 
@@ -30,17 +31,6 @@ MOUNTED = "/run/build-host"
 
 class BuildError(RuntimeError):
     """Why there is no image, in one line."""
-
-
-def choose_tool(name: str | None = None) -> str:
-    """The container tool to use: the one asked for, else the first that answers. Raises BuildError."""
-    wanted = (name,) if name else TOOLS
-    for tool in wanted:
-        if tool not in TOOLS:
-            raise BuildError(f"no tool {tool!r} (tools: {', '.join(TOOLS)})")
-        if shutil.which(tool) and subprocess.run([tool, "info"], capture_output=True).returncode == 0:
-            return tool
-    raise BuildError(f"{' and '.join(wanted)}: not installed or not answering")
 
 
 def papers() -> list[str]:
@@ -70,7 +60,7 @@ def choose_base(tool: str, base: str | None) -> str:
 
 def build(tool: str, paper: str, device: str, base: str) -> str:
     """Build mirl/<paper>:<device>; returns its name. The tool's output goes to ours. Raises BuildError."""
-    name = f"mirl/{paper}:{device}"
+    name = containers.image_name(paper, device)
     command = [tool, "build", *(("--isolation", "chroot") if tool != "docker" else ())]
     command += ["--file", str(ROOT / "docker/Dockerfile"), "--tag", name, "--build-arg", f"BASE={base}"]
     settings = pip_settings()
@@ -141,10 +131,10 @@ def main() -> int:
     options = parser.parse_args()
     begin = time.monotonic()
     try:
-        tool = choose_tool(options.tool)
+        tool = containers.choose_tool(options.tool, TOOLS)
         name = build(tool, options.paper, options.device, choose_base(tool, options.base))
         print(f"{name}: {size_mib(tool, name)} MiB, built with {tool} in {time.monotonic() - begin:.0f} s")
-    except BuildError as error:
+    except (BuildError, ConfigError) as error:
         print(f"build: {error}", file=sys.stderr)
         return 2
     return 0

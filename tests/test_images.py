@@ -39,7 +39,7 @@ def test_an_image_checks_itself_as_that_user():
 def test_signals_reach_the_program_and_the_demo_is_the_default():
     assert instructions("ENTRYPOINT") == ['["/opt/mirl/entrypoint"]']
     assert instructions("CMD") == ['["demo"]']
-    assert 'exec python -m %s "$@"' in DOCKERFILE
+    assert 'exec python -m "$MIRL_PAPER" "$@"' in (ROOT / "docker/entrypoint").read_text(encoding="utf-8")
 
 
 def test_results_are_a_volume():

@@ -66,7 +66,8 @@ def without_places(words: Sequence[str]) -> list[str]:
 def revision(project: Path) -> dict[str, Any]:
     """The commit that ran and whether the tree differed from it; an image carries it in MIRL_REVISION."""
     if "MIRL_REVISION" in os.environ:
-        return {"git_revision": os.environ["MIRL_REVISION"], "git_dirty": False}
+        built = os.environ["MIRL_REVISION"]
+        return {"git_revision": built.removesuffix("-dirty"), "git_dirty": built.endswith("-dirty")}
     head = git(project, "rev-parse", "HEAD")
     changes = git(project, "status", "--porcelain", "--untracked-files=no")
     return {"git_revision": head or None, "git_dirty": bool(changes) if head else None}

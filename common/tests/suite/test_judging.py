@@ -19,7 +19,7 @@ def finish(root: Path, budget: str, seeds: list[int] | None = None) -> None:
     """Finish runs as `mirl run` would, without its processes."""
     experiments = registry.load(root / "reproduce.yaml")
     for spec in registry.select(experiments, budget, "toy", seeds=seeds):
-        words = runner.train_arguments(experiments, spec)[2:]
+        words = runner.train_arguments(experiments, spec)
         directory = root / "results/runs" / str(spec)
         assert main(PAPER, [*words, "--run-dir", str(directory), "--no-tensorboard", "--save-every", "1000"]) == 0
 

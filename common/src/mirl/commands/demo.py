@@ -21,8 +21,11 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     options = parser.parse_all(words)
     task = choose_of(paper, "task", options.task, paper.tasks)
     budget = choose("budget", options.budget, BUDGETS)
-    suite = find_suite(paper)
-    os.execv(suite, [suite, "reproduce", "--paper", paper.name, "--task", task, "--budget", budget])
+    suite, root = find_suite(paper), paper.project.parents[1]
+    if os.environ.get("MIRL_IMAGE", "").endswith(":gpu") and not paper.versions("cuda").get("gpu"):
+        print("no GPU is visible in here (docker run --gpus all shows them): this runs on the CPU", flush=True)
+    words = ["--paper", paper.name, "--task", task, "--budget", budget, "--root", str(root)]
+    os.execv(suite, [suite, "reproduce", *words])
 
 
 def find_suite(paper: Paper) -> str:

@@ -33,6 +33,7 @@ SeedsOption = Annotated[
     str | None, typer.Option("--seeds", help="As 0,1,2; default: the budget's.", show_default=False)
 ]
 BudgetOption = Annotated[str, typer.Option("--budget", help="tiny, workstation or paper.")]
+RunnerOption = Annotated[str, typer.Option("--runner", help="venv, or docker for the paper's image.")]
 JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Runs at a time; default: as the cores allow.")]
 
 
@@ -100,16 +101,19 @@ def reproduce(
     budget: BudgetOption = "paper",
     jobs: JobsOption = None,
     retries: Annotated[int, typer.Option(min=0, help="How often a failed run is tried again.")] = 0,
+    runner: RunnerOption = "venv",
     root: Root = None,
 ) -> None:
     """Run what is not finished, then compare. The same command again continues."""
+    from mirl.suite import containers
     from mirl.suite import reproduce as reproducing
 
     place, experiments = open_experiments(root)
     if not paper:
         raise ConfigError(f"--paper is needed (papers: {', '.join(experiments.papers)})")
     specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
-    complete = reproducing.reproduce(place, experiments, specs, console, jobs, retries)
+    where = choose("runner", runner, containers.RUNNERS)
+    complete = reproducing.reproduce(place, experiments, specs, console, jobs, retries, where)
     reproducing.judge(place, experiments, specs, console)
     raise typer.Exit(0 if complete else 1)
 
@@ -302,14 +306,19 @@ def selfcheck(paper: PaperOption = None, root: Root = None) -> None:
 
 
 @app.command()
-def run(spec: Annotated[str, typer.Argument(metavar="SPEC", help="<budget>/<run id>")], root: Root = None) -> None:
+def run(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="<budget>/<run id>")],
+    runner: RunnerOption = "venv",
+    root: Root = None,
+) -> None:
     """Run one SPEC to its end: what the engine calls."""
-    from mirl.suite import runner
+    from mirl.suite import containers
+    from mirl.suite import runner as running
 
     place, experiments = open_experiments(root)
     parsed = RunSpec.parse(spec)
     registry.select(experiments, parsed.budget, parsed.paper, parsed.task, parsed.labelled_method, [parsed.seed])
-    raise typer.Exit(runner.run(place, experiments, parsed))
+    raise typer.Exit(running.run(place, experiments, parsed, choose("runner", runner, containers.RUNNERS)))
 
 
 @app.command()

@@ -28,6 +28,7 @@ def run_all(
     specs: Sequence[RunSpec],
     jobs: int,
     retries: int,
+    runner: str,
     clear_lock: bool,
     watch: Callable[[], None],
 ) -> int:
@@ -39,7 +40,7 @@ def run_all(
     folder = root / "results/runs"
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / ".workflow.json"
-    write_json(config, workflow_config(root, experiments, specs))
+    write_json(config, workflow_config(root, experiments, specs, runner))
     threads = max(experiments.papers[spec.paper].threads for spec in specs)
     if clear_lock:
         snakemake(folder, config, "--unlock").wait()
@@ -55,10 +56,10 @@ def run_all(
     return engine.returncode
 
 
-def workflow_config(root: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> dict[str, object]:
+def workflow_config(root: Path, experiments: Experiments, specs: Sequence[RunSpec], runner: str) -> dict[str, object]:
     """What the Snakefile needs to know."""
     papers = {spec.paper: experiments.papers[spec.paper] for spec in specs}
-    mirl = [sys.executable, "-m", "mirl.suite.cli", "run", "--root", str(root)]
+    mirl = [sys.executable, "-m", "mirl.suite.cli", "run", "--root", str(root), "--runner", runner]
     return {
         "specs": [str(spec) for spec in specs],
         "threads": {name: entry.threads for name, entry in papers.items()},

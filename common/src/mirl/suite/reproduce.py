@@ -11,7 +11,7 @@ from rich.text import Text
 from mirl.config import ConfigError
 from mirl.manifest import lock_sha256
 from mirl.run import read_record
-from mirl.suite import engine, plan, venvs
+from mirl.suite import containers, engine, plan, venvs
 from mirl.suite.driver_lock import driver_lock
 from mirl.suite.experiments import Experiments, RunSpec
 from mirl.suite.results import run_directory
@@ -26,21 +26,29 @@ def reproduce(
     console: Console,
     jobs: int | None = None,
     retries: int = 0,
+    runner: str = "venv",
 ) -> bool:
-    """Bring every SPEC to its end; True where all are finished. Raises ConfigError before anything is started."""
+    """Bring every SPEC to its end; True where all are finished. Raises ConfigError before anything is started.
+
+    runner: `venv` for the papers' environments, `docker` for their images; what is missing of either is made.
+    """
     left = unfinished(root, specs)
     for spec in specs:
         refuse_other_budget(root, experiments, spec)
     if not left:
         console.print(f"nothing to do: {len(specs)} of {len(specs)} runs are finished")
         return True
-    set_up_papers(root, {spec.paper for spec in left})
+    papers = {spec.paper for spec in left}
+    if runner == "venv":
+        set_up_papers(root, papers)
+    else:
+        containers.make_images(root, papers, venvs.detect_device())
     jobs = jobs or plan.default_jobs(experiments, left)
     announce(root, experiments, specs, jobs, console)
     with driver_lock(root / "results/runs") as dead_lock_cleared:
         watcher = Watcher(root, left, console)
         with watcher:
-            code = engine.run_all(root, experiments, left, jobs, retries, dead_lock_cleared, watcher.refresh)
+            code = engine.run_all(root, experiments, left, jobs, retries, runner, dead_lock_cleared, watcher.refresh)
     failed = unfinished(root, specs)
     if failed:
         console.print(f"{len(failed)} of {len(specs)} runs are not finished; the same command continues them")

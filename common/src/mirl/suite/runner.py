@@ -13,7 +13,7 @@ from typing import Any
 from mirl.attempt_log import LOG_IS_KEPT, next_attempt_log
 from mirl.config import ConfigError, option_of
 from mirl.folder import hold, read_record
-from mirl.suite import gpus
+from mirl.suite import containers, gpus
 from mirl.suite.experiments import Experiments, RunSpec
 from mirl.suite.orphans import stop_with_parent
 from mirl.suite.results import run_directory
@@ -22,15 +22,26 @@ WAIT_FOR_OWNER_S = 120.0
 """How long to wait for an orphan, which saves its checkpoint when its parent dies, to let go of the folder."""
 
 
-def run(root: Path, experiments: Experiments, spec: RunSpec) -> int:
-    """Run one SPEC to its end; returns the trainer's exit code (128 + n if signal n ended it)."""
+def run(root: Path, experiments: Experiments, spec: RunSpec, runner: str = "venv") -> int:
+    """Run one SPEC to its end; returns the trainer's exit code (128 + n if signal n ended it).
+
+    runner: `venv` for the paper's environment, `docker` for its image. Raises ConfigError where that is missing.
+    """
     directory = run_directory(root, spec)
-    command = [str(paper_python(root, spec.paper)), *train_arguments(experiments, spec), "--run-dir", str(directory)]
+    words = train_arguments(experiments, spec)
+    python = paper_python(root, spec.paper) if runner == "venv" else None
     stop_with_parent()
     hold(directory, WAIT_FOR_OWNER_S).close()
     threads = str(experiments.papers[spec.paper].threads)
     with gpus.taken() as gpu, next_attempt_log(directory).open("w") as log:
-        environment = {**os.environ, **gpu, LOG_IS_KEPT: "1", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads}
+        added = {LOG_IS_KEPT: "1", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads}
+        if python:
+            command = [str(python), "-m", spec.paper, *words, "--run-dir", str(directory)]
+        else:
+            cards = gpu or {key: os.environ[key] for key in ("CUDA_VISIBLE_DEVICES",) if os.environ.get(key)}
+            given = [f"{key}={value}" for key, value in added.items()]
+            command = containers.train_command(root, directory, spec.paper, words, cards, given)
+        environment = {**os.environ, **gpu, **added}
         trainer = subprocess.Popen(
             command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env=environment, process_group=0, preexec_fn=stop_with_parent,
@@ -43,10 +54,10 @@ def run(root: Path, experiments: Experiments, spec: RunSpec) -> int:
 
 
 def train_arguments(experiments: Experiments, spec: RunSpec) -> list[str]:
-    """`-m <paper> train …` without the run directory, from what reproduce.yaml registers for the SPEC."""
+    """`train …` without the run directory, from what reproduce.yaml registers for the SPEC."""
     entry = experiments.papers[spec.paper]
     fields = registered_fields(experiments, spec)
-    arguments = ["-m", spec.paper, "train", "--task", spec.task, "--method", spec.method, "--seed", str(spec.seed)]
+    arguments = ["train", "--task", spec.task, "--method", spec.method, "--seed", str(spec.seed)]
     arguments += ["--fidelity", str(fields.pop("fidelity", entry.fidelity))]
     if spec.variant:
         arguments += ["--variant", spec.variant]

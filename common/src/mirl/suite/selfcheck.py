@@ -25,7 +25,7 @@ def check(root: Path, experiments: Experiments, paper: str) -> Iterator[str]:
     yield f"{paper}: describes itself"
     with tempfile.TemporaryDirectory(prefix="mirl-selfcheck-") as folder:
         place, film = ["--run-dir", f"{folder}/run"], Path(folder) / "film.mp4"
-        call([python, *train_arguments(experiments, spec), *place])
+        call([python, "-m", paper, *train_arguments(experiments, spec), *place])
         yield f"{paper}: trained {task} with {method}"
         call([python, "-m", paper, "evaluate", *place, "--episodes", "1", "--video", str(film)])
         if not film.exists():
