@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from mirl.suite import experiments as registry
 from mirl.suite import listing
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("papers/*/README.md"), ROOT / ".ci/run"]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("papers/*/README.md"), ROOT / ".ci/run"]
+VERDICTS = ROOT / "docs/verdicts.md"
+MIRL = ROOT / "common/.venv/bin/mirl"
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
@@ -59,3 +62,28 @@ def test_a_wrong_word_to_make_is_one_clear_line_and_exit_code_2(words: tuple[str
     assert done.returncode == 2
     assert len(said) == 1
     assert message in said[0]
+
+
+def test_the_verdicts_page_tells_what_compare_says_of_the_authors_own_numbers():
+    done = subprocess.run([MIRL, "compare", "--paper", "sami", "--authors"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = re.search(r"\d+ stated numbers: [^.]*\.", " ".join(done.stdout.split()))
+    assert told
+    assert told[0] in " ".join(VERDICTS.read_text(encoding="utf-8").split())
+
+
+def test_the_number_that_the_verdicts_page_adds_can_be_added(tmp_path: Path):
+    (example,) = re.findall(r"mirl (reference add (?:.*\\\n)*.*)", VERDICTS.read_text(encoding="utf-8"))
+    (tmp_path / "reproduce.yaml").write_bytes((ROOT / "reproduce.yaml").read_bytes())
+    words = shlex.split(example.replace("\\\n", " "))
+    done = subprocess.run([MIRL, *words, "--root", tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "results/reference/mime.csv").exists()
+
+
+@pytest.mark.slow
+def test_the_verdicts_page_shows_what_simulate_prints():
+    done = subprocess.run([MIRL, "simulate"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    page = VERDICTS.read_text(encoding="utf-8")
+    assert all(line.rstrip() in page for line in done.stdout.splitlines())

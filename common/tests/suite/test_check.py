@@ -17,13 +17,20 @@ from rich.console import Console
 from mirl import config as configs
 from mirl.config import ConfigError
 from mirl.suite import check as checking
-from mirl.suite.check import CHECKS, check
+from mirl.suite.check import CHECKS, check, run_checks
+from mirl.suite.check.loader import DescribedPaper
 from mirl.suite.experiments import Experiments
 from mirl.verdict import comparison
 
 REFERENCE = """task,method,setting,metric,env_steps,value,spread,spread_kind,n,unit,role,provenance,source,note
 line,any,,eval/return,,9,,,,points,ceiling,computed,by hand,
 line,drift,,eval/return,,3,0.5,sd,5,points,result,paper_table,Table 1,
+"""
+SEEDS = """task,method,setting,metric,seed,value,provenance,source
+line,drift,,eval/return,0,3.0,author_data,a file
+"""
+STATED = """task,setting,method,against,statistic,of,value,provenance,source,note
+line,,drift,,mean,eval/return,3.0,paper_table,Table 1,
 """
 BANDS = f"""task,method,metric,n,mean,sd,low,high,alpha,lock_sha256,recorded,why
 line,drift,eval/return,5,3.0,0.5,1.0,5.0,0.001,{"a" * 64},2026-01-01,first record
@@ -87,7 +94,8 @@ def good(tmp_path_factory: pytest.TempPathFactory, experiments: Experiments) -> 
     pack(tree / PUBLISHED, "episodes.csv", EPISODES)
     summary = "budget,task,method,seed,metric,value,env_steps,wall_s\ntiny,line,drift,0,eval/return,3.0,20,60.0\n"
     for name, text in (
-        ("reference/toy.csv", REFERENCE), ("regression/toy.csv", BANDS), ("regression/toy-first.csv", FIRST),
+        ("reference/toy.csv", REFERENCE), ("reference/toy-seeds.csv", SEEDS), ("reference/toy-stated.csv", STATED),
+        ("regression/toy.csv", BANDS), ("regression/toy-first.csv", FIRST),
         ("published/toy/summary.csv", summary),
     ):  # fmt: skip
         (tree / name).parent.mkdir(exist_ok=True)
@@ -137,14 +145,33 @@ def failed_run(tree: Path) -> None:
 
 
 def misplaced(tree: Path) -> None:
-    shutil.move(tree / PUBLISHED, tree / "published/toy/seed0")
+    shutil.move(tree / HERE, tree / "runs/toy/seed0")
+
+
+def reconfigure(run: Path, **fields: Any) -> None:
+    """Change fields of the config, with its sha256, and of the manifest where it has them."""
+    config = {**manifest()["config"], **fields}
+    shared = {name: value for name, value in fields.items() if name in manifest()}
+    change(run, config=config, config_sha256=configs.digest(config), **shared)
+
+
+def renamed(tree: Path) -> None:
+    """A run of a method that nobody registered, whole in itself."""
+    shutil.move(tree / "runs/tiny/toy/line/drift", tree / "runs/tiny/toy/line/crawl")
+    run = tree / "runs/tiny/toy/line/crawl/seed0"
+    reconfigure(run, method="crawl")
+    change(run, run_id="toy/line/crawl/seed0")
+
+
+def published_without_manifest(tree: Path) -> None:
+    (tree / PUBLISHED / "manifest.json").unlink()
+    edit(tree / "published/toy/summary.csv", "tiny,line,drift,0,eval/return,3.0,20,60.0\n", "")
 
 
 BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
     ("run-place", "seed1 by its folder", moved),
-    ("run-place", "must lie at published/<paper>/<budget>", misplaced),
-    ("run-known", "no method crawl for toy/line",
-     lambda tree: shutil.move(tree / "runs/tiny/toy/line/drift", tree / "runs/tiny/toy/line/crawl")),
+    ("run-place", "must lie at runs/<budget>/<paper>", misplaced),
+    ("run-known", "no method crawl for toy/line", renamed),
     ("run-finished", "failed: loss/value became nan",
      failed_run),
     ("manifest-schema", "manifest.json: is not valid JSON",
@@ -153,7 +180,7 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
     ("manifest-schema", "seed:", lambda tree: change(tree / HERE, seed="first")),
     ("manifest-schema", "lies outside the run directory",
      lambda tree: change(tree / HERE, files={**manifest()["files"], "../../secret": "a" * 64})),
-    ("manifest-schema", "has no manifest.json", lambda tree: (tree / PUBLISHED / "manifest.json").unlink()),
+    ("manifest-schema", "has no manifest.json", published_without_manifest),
     ("manifest-run-id", "the other fields say toy/line/drift/seed0",
      lambda tree: change(tree / HERE, run_id="toy/line/drift/seed9")),
     ("manifest-config", "does not have the sha256", changed_config),
@@ -164,8 +191,8 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
     ("manifest-files", "episodes.csv does not have the sha256",
      lambda tree: pack(tree / PUBLISHED, "episodes.csv", EPISODES.replace("2.5", "2.6"))),
     ("manifest-complete", "ended after 20 of 50 env steps",
-     lambda tree: change(tree / HERE, config={**manifest()["config"], "total_env_steps": 50})),
-    ("published-fidelity", "verdicts use faithful", lambda tree: change(tree / PUBLISHED, fidelity="fixed")),
+     lambda tree: reconfigure(tree / HERE, total_env_steps=50)),
+    ("published-fidelity", "verdicts use faithful", lambda tree: reconfigure(tree / PUBLISHED, fidelity="fixed")),
     ("published-revision", "not committed", lambda tree: change(tree / PUBLISHED, git_dirty=True)),
     ("published-small", "holds checkpoint.pt", lambda tree: (tree / PUBLISHED / "checkpoint.pt").touch()),
     ("published-small", "not a whole gzip archive",
@@ -189,7 +216,9 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
      lambda tree: rewrite(tree, "metrics.csv", METRICS + "20,1.5,loss/value,nan\n")),
     ("metrics-registered", "metrics.csv has no eval/return",
      lambda tree: rewrite(tree, "metrics.csv", METRICS.replace("eval/return", "eval/score"))),
-    ("episodes-columns", "episodes.csv is missing", lambda tree: (tree / HERE / "episodes.csv").unlink()),
+    ("manifest-files", "episodes.csv is missing", lambda tree: (tree / HERE / "episodes.csv").unlink()),
+    ("episodes-columns", "must begin with env_step,setting,episode",
+     lambda tree: rewrite(tree, "episodes.csv", EPISODES.replace("setting", "condition"))),
     ("episodes-rows", "length must be a whole number, got '10.5'",
      lambda tree: rewrite(tree, "episodes.csv", EPISODES.replace("3.0,10,", "3.0,10.5,"))),
     ("episodes-steps", "env_step falls",
@@ -202,6 +231,12 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
      lambda tree: edit(tree / "regression/toy-first.csv", "seed", "run")),
     ("reference-rows", "line 3: source", lambda tree: edit(tree / "reference/toy.csv", "Table 1", "")),
     ("reference-rows", "line 3: provenance", lambda tree: edit(tree / "reference/toy.csv", "paper_table", "recalled")),
+    ("reported-seed-rows", "line 2: seed:",
+     lambda tree: edit(tree / "reference/toy-seeds.csv", "return,0,", "return,a,")),
+    ("reported-seed-rows", "line 2: source:", lambda tree: edit(tree / "reference/toy-seeds.csv", "a file", "")),
+    ("stated-rows", "line 2: statistic:", lambda tree: edit(tree / "reference/toy-stated.csv", ",mean,", ",mode,")),
+    ("stated-rows", "a test, and nothing else, is against another method",
+     lambda tree: edit(tree / "reference/toy-stated.csv", ",mean,", ",p,")),
     ("regression-rows", "line 2: n:", lambda tree: edit(tree / "regression/toy.csv", "return,5,", "return,4,")),
     ("regression-rows", "low <= mean <= high does not hold",
      lambda tree: edit(tree / "regression/toy.csv", "0.5,1.0,5.0", "0.5,3.5,5.0")),
@@ -256,24 +291,73 @@ def test_a_part_of_a_good_tree_passes(results: Path, experiments: Experiments, p
 @pytest.mark.parametrize(
     ("name", "sentence", "damage"), BROKEN, ids=[f"{name}-{n}" for n, (name, *_) in enumerate(BROKEN)]
 )
-def test_a_broken_tree_fails_and_names_the_check(
+def test_a_broken_tree_fails_its_own_check_and_no_other(
     results: Path, experiments: Experiments, monkeypatch: pytest.MonkeyPatch,
     name: str, sentence: str, damage: Callable[[Path], object],
 ) -> None:  # fmt: skip
     monkeypatch.setattr("socket.gethostname", lambda: "desktop-7")
     damage(results)
-    found = [finding for finding in check(results, experiments) if finding.check == name]
-    assert found, f"{name} found nothing"
+    found = check(results, experiments)
+    assert {finding.check for finding in found} == {name}
     assert any(sentence in finding.sentence for finding in found), [finding.sentence for finding in found]
 
 
+def described(**changes: Any) -> dict[str, Any]:
+    """What the toy paper says of itself."""
+    fields = [{"name": name, "default": value} for name, value in {"total_env_steps": 20, "threads": 1}.items()]
+    said = {"tasks": ["line"], "methods": ["drift"], "fidelities": ["faithful", "fixed"]}
+    return {**said, "config": {"line": {"drift": fields}}, **changes}
+
+
+DISAGREEING: list[tuple[str, str, DescribedPaper]] = [
+    ("registration-asked", "is not set up", DescribedPaper(Path("papers/toy"), "toy", not_set_up="is not set up")),
+    ("registration-described", "ends with", DescribedPaper(Path("papers/toy"), "toy", fault="ends with KeyError")),
+    *(
+        (name, sentence, DescribedPaper(Path("papers/toy"), "toy", said))
+        for name, sentence, said in (
+            ("registration-described", "does not say its methods",
+             {key: value for key, value in described().items() if key != "methods"}),
+            ("registration-names", "has no task line", described(tasks=["circle"])),
+            ("registration-names", "has no method drift", described(methods=["crawl"])),
+            ("registration-names", "has no fidelity fixed", described(fidelities=["faithful"])),
+            ("registration-fields", "drift on line has no field threads, which budget tiny sets",
+             described(config={"line": {"drift": [{"name": "total_env_steps", "default": 20}]}})),
+            ("registration-budget", "drift on line runs 30 env steps, reproduce.yaml says 20",
+             described(config={"line": {"drift": [{"name": "total_env_steps", "default": 30},
+                                                  {"name": "threads", "default": 1}]}})),
+        )
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "sentence", "paper"), DISAGREEING)
+def test_a_paper_that_says_otherwise_than_reproduce_yaml_fails_its_own_check(
+    experiments: Experiments, name: str, sentence: str, paper: DescribedPaper
+) -> None:
+    found = run_checks(checking.Tree(papers=[paper]), experiments)
+    assert {finding.check for finding in found} == {name}
+    assert sentence in found[0].sentence
+
+
+def test_a_paper_that_agrees_with_reproduce_yaml_passes(experiments: Experiments) -> None:
+    paper = DescribedPaper(Path("papers/toy"), "toy", described())
+    assert run_checks(checking.Tree(papers=[paper]), experiments) == []
+
+
+def test_a_variant_sets_fields_that_a_config_has(experiments: Experiments) -> None:
+    content = experiments.model_dump(mode="json")
+    content["papers"]["toy"]["variants"] = {"slow": {"pace": 0.1}}
+    paper = DescribedPaper(Path("papers/toy"), "toy", described())
+    (found,) = run_checks(checking.Tree(papers=[paper]), Experiments.model_validate(content))
+    assert found.sentence == "no method has a field pace, which variant slow sets"
+
+
 def test_every_check_has_a_broken_tree() -> None:
-    assert {name for name, *_ in BROKEN} == set(CHECKS)
+    assert {name for name, *_ in BROKEN} | {name for name, *_ in DISAGREEING} == set(CHECKS)
 
 
-def test_a_broken_file_is_named_by_its_own_check_and_few_others(results: Path, experiments: Experiments) -> None:
+def test_a_finding_names_its_folder(results: Path, experiments: Experiments) -> None:
     edit(results / HERE / "metrics.csv", "3.0", "9.0")
-    assert {finding.check for finding in check(results, experiments)} == {"manifest-files"}
     assert check(results, experiments)[0].path == results.resolve() / HERE
 
 
@@ -311,6 +395,6 @@ def test_the_report_names_place_check_and_counts(results: Path, experiments: Exp
     console.print(checking.render(findings, checking.load(results).census, results))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "regression/toy.csv\n  error  regression-rows" in text
-    assert f"2 run directories, 4 tables, 1 verdict; {len(CHECKS)} checks: 1 error, 1 warning" in text
+    assert f"2 run directories, 6 tables, 1 verdict; {len(CHECKS)} checks: 1 error, 1 warning" in text
     assert checking.failed(findings)
     assert not checking.failed([finding for finding in findings if finding.severity == "warning"])

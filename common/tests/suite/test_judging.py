@@ -167,3 +167,81 @@ def test_bench_asks_the_paper_itself(mirl):
     measured = mirl("bench", "--paper", "toy", "--json")
     assert measured.returncode == 0, measured.stderr
     assert {row["name"] for row in json.loads(measured.stdout)["rows"]} >= {"end to end", "update"}
+
+
+def write_authors(root: Path) -> None:
+    """What the toy's authors released of one method, and a p and a t of which the p is wrong."""
+    folder = root / "results/reference"
+    folder.mkdir(parents=True)
+    head = "task,method,setting,metric,env_steps,value,spread,spread_kind,n,unit,role,provenance,source,note"
+    means = {"random_walk": 12, "drift": 6}
+    rows = [
+        f"line,{name},,eval/return,,{mean},1.58,sd,5,points,result,paper_table,Table 1," for name, mean in means.items()
+    ]
+    (folder / "toy.csv").write_text("\n".join([head, *rows, ""]))
+    head = "task,method,setting,metric,seed,value,provenance,source"
+    rows = [f"line,random_walk,,eval/return,{seed},{10 + seed},author_data,a file" for seed in range(5)]
+    (folder / "toy-seeds.csv").write_text("\n".join([head, *rows, ""]))
+    head = "task,setting,method,against,statistic,of,value,provenance,source,note"
+    rows = [
+        f"line,,random_walk,drift,{name},eval/return,{value},paper_table,Table 2,"
+        for name, value in (("p", 0.04), ("t", 6.0))
+    ]
+    (folder / "toy-stated.csv").write_text("\n".join([head, *rows, ""]))
+
+
+def test_the_authors_own_seeds_are_judged_and_their_statements_recomputed(mirl, root: Path):
+    write_authors(root)
+    shown = mirl("compare", "--paper", "toy", "--authors")
+    assert shown.returncode == 0, shown.stderr
+    assert "the seeds that its authors released" in shown.stdout
+    assert "4 stated numbers: 3 match, 1 do not match, 0 cannot be recomputed" in shown.stdout
+    (p,) = [line for line in shown.stdout.splitlines() if " p " in line and "0.04 " in line]
+    assert p.rstrip().endswith("does not match")
+    assert not (root / "results/runs").exists()
+    told = json.loads(mirl("compare", "--paper", "toy", "--authors", "--json").stdout)
+    assert [row["method"] for row in told["comparison"]["rows"]] == ["random_walk"]
+    assert [one["finding"] for one in told["stated"]] == ["matches", "matches", "does not match", "matches"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--authors",), "--authors needs --paper (papers: toy)"),
+        (("--authors", "--paper", "toy"), "nothing is recorded of toy: no results/reference/toy-seeds.csv"),
+        (("--authors", "--paper", "toy", "--published"), "takes neither --published nor another --budget"),
+        (("--authors", "--paper", "toy", "--budget", "tiny"), "takes neither --published nor another --budget"),
+        (("--authors", "--paper", "toy", "--task", "lime"), "no task 'lime' in paper toy; did you mean line?"),
+    ],
+)
+def test_authors_that_cannot_be_judged_are_one_line(mirl, words, message):
+    refused = mirl("compare", *words)
+    assert refused.returncode == 2
+    assert message in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_simulation_tells_every_rate_and_the_same_again(mirl):
+    first = mirl("simulate", "--repetitions", "100", "--json")
+    assert first.returncode == 0, first.stderr
+    rates = json.loads(first.stdout)
+    assert {rate["truth"]["name"] for rate in rates} >= {"equal", "better by the margin", "four seeds of ours"}
+    assert all(0 <= rate["error"] <= 1 and sum(rate["shares"].values()) >= 0.99 for rate in rates)
+    assert mirl("simulate", "--repetitions", "100", "--json").stdout == first.stdout
+    refused = mirl("simulate", "--repetitions", "5")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+
+
+def test_check_of_the_whole_results_asks_the_papers_what_they_know(mirl, root: Path):
+    (root / "results/reference").mkdir(parents=True)
+    assert mirl("check", "results").returncode == 0
+    registered, tiny = root / "reproduce.yaml", "tiny: {env_steps: 200,"
+    registered.write_text(registered.read_text().replace(tiny, f"{tiny} overrides: {{pace: 2}},"))
+    found = mirl("check", "results")
+    assert found.returncode == 1
+    assert "registration-fields" in found.stdout
+    assert "has no field pace, which budget tiny sets" in " ".join(found.stdout.split())
+    assert mirl("check", "results/reference").returncode == 0
+    (root / "papers/toy/.venv/bin/python").unlink()
+    unasked = mirl("check", "results")
+    assert (unasked.returncode, "registration-asked" in unasked.stdout) == (0, True)

@@ -63,7 +63,8 @@ def write_run(root: Path, text: str, metrics: Mapping[str, Sequence[float]], **m
     rows = [f"{step},0.5,{name},{value!r}" for name, values in metrics.items() for step, value in enumerate(values, 1)]
     (directory / "metrics.csv").write_text("\n".join(["env_step,wall_s,name,value", *rows]) + "\n")
     env_steps = {"tiny": 100, "workstation": 500, "paper": 1000}[spec.budget]
-    (directory / "manifest.json").write_text(json.dumps({"fidelity": "faithful", "env_steps": env_steps, **manifest}))
+    content = {"fidelity": "faithful", "env_steps": env_steps, "config": {"total_env_steps": env_steps, "threads": 1}}
+    (directory / "manifest.json").write_text(json.dumps({**content, **manifest}))
     return directory
 
 

@@ -9,6 +9,7 @@ from on_disk import claim, registered, task, write_references, write_run, write_
 from rich.console import Console
 
 from mirl.config import ConfigError
+from mirl.suite.experiments import Experiments
 from mirl.verdict import comparison, tables
 from mirl.verdict.comparison import Comparison, ComparisonRow, build
 
@@ -167,3 +168,115 @@ def test_a_note_of_a_task_stands_beneath_its_rows(tmp_path: Path) -> None:
 def test_a_setting_that_is_not_registered_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         registered({"line": task(**changes)}, [claim(setting="far")])
+
+
+CONFIG = {"total_env_steps": 1000, "threads": 1, "fast_lr": 0.1, "verbose": True}
+TRAIN = ["python", "-m", "toy", "train", "--task", "line", "--method", "ours", "--seed", "0", "--fidelity", "faithful"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "fault"),
+    [
+        ({"config": {**CONFIG, "threads": 4}}, "run with threads=4, reproduce.yaml registers 1"),
+        ({"config": {"threads": 1}}, "run with total_env_steps=None, reproduce.yaml registers 1000"),
+        ({"config": CONFIG, "command": [*TRAIN, "--fast-lr", "0.1"]}, "run with --fast-lr, which reproduce.yaml does"),
+        ({"config": CONFIG, "command": [*TRAIN, "--fast-lr=0.1"]}, "run with --fast-lr=0.1, which reproduce.yaml does"),
+        ({"config": CONFIG, "command": [*TRAIN, "--no-verbose"]}, "run with --no-verbose, which reproduce.yaml does"),
+    ],
+)
+def test_a_run_with_other_fields_than_the_registered_ones_does_not_count(
+    tmp_path: Path, manifest: dict[str, object], fault: str
+) -> None:
+    write_references(tmp_path, RESULT)
+    write_seeds(tmp_path, "paper/toy/line/ours", VALUES[:4])
+    write_run(tmp_path, "paper/toy/line/ours/seed4", {"eval/return": [99.0]}, **manifest)
+    found = row(build(tmp_path, registered(), "toy", "paper"))
+    assert (found.verdict, found.ours.n) == ("inconclusive", 4)
+    assert f"seed 4 {fault}" in found.reason
+
+
+def test_a_run_with_the_registered_options_and_free_ones_counts(tmp_path: Path) -> None:
+    command = [*TRAIN, "--total-env-steps", "1000", "--threads", "1", "--run-dir", "DIR", "--device", "cuda"]
+    write_run(
+        tmp_path, "paper/toy/line/ours/seed0", {"eval/return": [1.0]},
+        config={**CONFIG, "device": "cuda", "seed": 0, "task": "line", "method": "ours", "fidelity": "faithful"},
+        command=command,
+    )  # fmt: skip
+    assert row(build(tmp_path, registered(), "toy", "paper")).ours.n == 1
+
+
+def test_a_verdict_names_registration_references_and_rules(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT)
+    before = build(tmp_path, registered(), "toy", "paper")
+    assert before.rules.model_dump() == {"level": 0.05, "least_seeds": 5, "step_tolerance": 0.05}
+    write_references(tmp_path, RESULT.replace(",100,", ",101,"))
+    after = build(tmp_path, registered(), "toy", "paper")
+    assert before.references_sha256 != after.references_sha256
+    assert before.registration_sha256 == after.registration_sha256
+
+
+def test_no_success_below_the_floor_without_saying_so(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT, "line,any,idle; zero action,eval/return,,120,,,,points,floor,measured,by us,")
+    write_seeds(tmp_path, "paper/toy/line/ours", VALUES)
+    built = build(tmp_path, registered(), "toy", "paper")
+    found = row(built)
+    assert (found.verdict, found.above_floor) == ("equivalent", "no")
+    assert found.reason.endswith("; not above the floor, zero action gives 120")
+    assert row(built, "theirs").above_floor is None
+    assert any(line.rstrip().endswith("equivalent, not above the floor") for line in shown(built))
+
+
+def test_a_claim_names_the_tasks_on_which_the_better_method_fails_too(tmp_path: Path) -> None:
+    write_references(tmp_path, "line,any,idle; zero action,eval/return,,120,,,,points,floor,measured,by us,")
+    write_seeds(tmp_path, "paper/toy/line/ours", VALUES)
+    write_seeds(tmp_path, "paper/toy/line/theirs", [value - 50 for value in VALUES])
+    (found,) = build(tmp_path, registered(claims=[claim()]), "toy", "paper").claims
+    assert (found.verdict, found.not_above_floor) == ("holds", ("line",))
+    assert found.reason.endswith("ours itself is not surely above the floor on line")
+
+
+def with_variant() -> Experiments:
+    content = registered().model_dump(mode="json")
+    content["papers"]["toy"]["variants"] = {"slow": {"fast_lr": 0.1}, "never": {"fast_lr": 0.2}}
+    return Experiments.model_validate(content)
+
+
+def test_a_variant_has_a_row_where_it_was_run_and_is_held_to_its_own_fields(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT)
+    for seed in range(5):
+        write_run(tmp_path, f"paper/toy/line/ours@slow/seed{seed}", {"eval/return": [50.0]}, config=CONFIG)
+    built = build(tmp_path, with_variant(), "toy", "paper")
+    assert [one.method for one in built.rows] == ["ours", "ours@slow", "theirs"]
+    assert (row(built, "ours@slow").verdict, row(built, "ours@slow").ours.n) == ("no reference", 5)
+    assert row(built, "ours").verdict == "not run"
+    write_run(tmp_path, "paper/toy/line/ours@never/seed0", {"eval/return": [50.0]}, config=CONFIG)
+    assert "registers 0.2" in row(build(tmp_path, with_variant(), "toy", "paper"), "ours@never").reason
+
+
+def test_a_registered_curve_is_told_and_never_judged(tmp_path: Path) -> None:
+    curve = {"name": "train/return", "threshold": 2.0, "source": "a card"}
+    for seed, values in enumerate([[0.0, 4.0], [0.0, 1.0], [2.0, 2.0]]):
+        write_run(tmp_path, f"paper/toy/line/ours/seed{seed}", {"eval/return": [1.0], "train/return": values})
+    built = build(tmp_path, registered({"line": task(curve=curve)}), "toy", "paper")
+    found = row(built).curve
+    assert found is not None
+    assert (found.steps, found.reached, found.median_steps) == ({0: 2, 1: None, 2: 1}, 2, 2)
+    assert found.areas[2] == pytest.approx(2.0)
+    assert "train/return: 2 reached by 2 of 3 seeds, median after 2 env steps" in " ".join(
+        " ".join(shown(built)).split()
+    )
+    assert row(build(tmp_path, registered(), "toy", "paper")).curve is None
+
+
+def test_the_seeds_of_the_authors_are_judged_by_the_same_rules(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT.replace(",3,sd", ",1.58,sd"))
+    header = "task,method,setting,metric,seed,value,provenance,source\n"
+    rows = [f"line,ours,,eval/return,{seed},{value:g},author_data,a file\n" for seed, value in enumerate(VALUES)]
+    path = tmp_path / "results/reference/toy-seeds.csv"
+    path.write_text(header + "".join(rows))
+    built = build(tmp_path, registered(claims=[claim()]), "toy", "paper", "authors")
+    assert [(one.method, one.verdict, one.ours.n) for one in built.rows] == [("ours", "equivalent", 5)]
+    assert built.claims == ()
+    path.write_text(header + "".join(rows[:4]))
+    (found,) = build(tmp_path, registered(), "toy", "paper", "authors").rows
+    assert (found.verdict, found.reason) == ("inconclusive", "all registered seeds count: seed 4 not released")

@@ -72,11 +72,32 @@ def test_a_value_that_is_not_a_number_is_inconclusive() -> None:
 
 
 @pytest.mark.parametrize(("by", "place"), [(0, "lies within"), (30, "lies outside"), (9, "reaches over")])
-@pytest.mark.parametrize("gap", [{"spread": None, "spread_kind": ""}, {"n": None}, {"n": 1}])
+@pytest.mark.parametrize("gap", [{"spread": None, "spread_kind": ""}, {"n": None}, {"n": 1}, {"n": 4}])
 def test_a_mean_without_spread_and_seeds_gives_no_pass(by: float, place: str, gap: dict[str, Any]) -> None:
     judgement = judge(shifted(by), [reference(**gap)], TASK, "paper")
     assert judgement.verdict == "inconclusive"
     assert place in judgement.reason
+
+
+def test_a_reported_number_of_few_seeds_says_how_many() -> None:
+    judgement = judge(Seeds(FIVE), [reference(n=2)], TASK, "paper")
+    assert judgement.reason.startswith("the reported number is of 2 seeds, at least 5 carry a test")
+    assert judgement.welch_p is None
+
+
+def test_no_spread_on_either_side_proves_no_equivalence_but_may_prove_a_difference() -> None:
+    same = Seeds(dict.fromkeys(range(5), 100.0))
+    for value, verdict in ((100.0, "inconclusive"), (95.0, "inconclusive"), (50.0, "better"), (150.0, "worse")):
+        judgement = judge(same, [reference(spread=0.0, value=value)], TASK, "paper")
+        assert judgement.verdict == verdict
+    assert "nothing bounds the error" in judge(same, [reference(spread=0.0)], TASK, "paper").reason
+    assert judge(same, [reference(spread=2.0)], TASK, "paper").verdict == "equivalent"
+
+
+def test_of_two_floors_the_harder_one_is_named() -> None:
+    bound = {"method": "any", "role": "floor", "spread": None, "spread_kind": "", "n": None}
+    floors = [reference(value=value, **bound) for value in (20.0, 60.0)]
+    assert "from the floor 60" in judge(Seeds(FIVE), floors, TASK, "paper").reason
 
 
 def test_the_tiny_budget_is_never_held_against_the_paper() -> None:

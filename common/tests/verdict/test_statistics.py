@@ -167,8 +167,65 @@ def test_many_tasks_reach_what_one_task_cannot() -> None:
     clear = ([6.0, 7.0, 8.0, 9.0, 10.0], [1.0, 2.0, 3.0, 4.0, 5.0])
     assert statistics.improvement_p([clear]) == pytest.approx(2 / 252, abs=0.003)
     assert statistics.improvement_p([clear] * 3) < 0.001
+    assert statistics.improvement_p([clear] * 9) == pytest.approx(1 / 10_000)  # never 0: what was seen is one of all
 
 
 def test_holm_gives_the_published_example() -> None:
     assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert statistics.holm([]) == []
+
+
+def test_holm_equals_statsmodels() -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    generator = np.random.default_rng(6)
+    for n in (1, 2, 5, 9):
+        p_values = [*generator.uniform(0, 0.5, n).round(2)]  # rounded, so that some are equal
+        assert statistics.holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+
+
+def test_one_seed_has_no_spread_and_decides_nothing() -> None:
+    one, five = summarise([3.0]), summarise([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert math.isnan(one.sd)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        assert not welch_p(one, five) <= 0.05
+        assert not equivalence_p(one, five, 100.0) <= 0.05
+
+
+def test_a_value_that_is_no_number_makes_the_test_none() -> None:
+    bad, five = summarise([1.0, 2.0, 3.0, 4.0, math.nan]), summarise([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert not welch_p(bad, five) <= 0.05
+    assert not equivalence_p(bad, five, 100.0) <= 0.05
+
+
+@pytest.mark.parametrize("margin", [0.3, 2.0])
+def test_two_seeds_are_tested_as_statsmodels_does(margin: float) -> None:
+    from statsmodels.stats.weightstats import ttost_ind
+
+    ours, reference = [1.0, 1.2], [1.1, 1.4]
+    assert welch_p(summarise(ours), summarise(reference)) == pytest.approx(
+        stats.ttest_ind(ours, reference, equal_var=False).pvalue
+    )
+    expected = ttost_ind(np.array(ours), np.array(reference), -margin, margin, usevar="unequal")[0]
+    assert equivalence_p(summarise(ours), summarise(reference), margin) == pytest.approx(expected)
+
+
+def test_one_sample_without_variance_leaves_the_others_error() -> None:
+    """Five equal seeds against a spread of theirs: the one-sample t-test with n_theirs - 1 degrees of freedom."""
+    theirs = [1.0, 2.0, 3.0, 4.0, 5.5]
+    expected = stats.ttest_1samp(theirs, 2.0).pvalue
+    assert welch_p(summarise([2.0] * 5), summarise(theirs)) == pytest.approx(expected)
+
+
+def test_ties_count_half_in_the_improvement_and_widen_its_p() -> None:
+    tied = ([1.0, 1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0, 1.0])
+    assert statistics.improvement(*tied) == 0.5
+    assert statistics.improvement_p([tied]) == 1.0
+    better, worse = [2.0, 2.0, 3.0, 3.0, 3.0], [2.0, 2.0, 2.0, 1.0, 1.0]
+
+    def rank_sum(one: np.ndarray, other: np.ndarray) -> float:
+        return float(stats.rankdata(np.concatenate([one, other]))[:5].sum())
+
+    exact = stats.permutation_test((better, worse), rank_sum, n_resamples=np.inf).pvalue
+    assert statistics.improvement_p([(better, worse)]) == pytest.approx(exact, abs=0.01)

@@ -76,6 +76,17 @@ class Cost(Strict):
     memory_mib: int = Field(gt=0)
 
 
+class Curve(Strict):
+    """A learning curve whose area and steps to a threshold are told beside the verdict, never judged."""
+
+    name: str
+    """A name in metrics.csv."""
+    threshold: float
+    """In the metric's unit."""
+    source: str
+    """Where the threshold comes from."""
+
+
 class Setting(Strict):
     """A test condition beside the first one, judged on its own."""
 
@@ -99,6 +110,7 @@ class Task(Strict):
     """Name of the first setting, where there are others."""
     settings: dict[Name, Setting] = {}
     """Other test conditions: moderate, extreme."""
+    curve: Curve | None = None
     budgets: dict[Budget, BudgetOfRun]
     cost: dict[Name, Cost]
     """Per method."""

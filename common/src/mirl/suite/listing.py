@@ -10,10 +10,11 @@ from rich.table import Table
 
 from mirl.clock import describe_duration
 from mirl.suite import plan
-from mirl.suite.experiments import Budget, Experiments, RunSpec
+from mirl.suite.experiments import Budget, Experiments
 from mirl.suite.results import Source
 from mirl.verdict import comparison
 from mirl.verdict.comparison import ComparisonRow
+from mirl.verdict.evidence import spec_of
 from mirl.verdict.tables import cells_of
 
 COLUMNS = (
@@ -52,7 +53,7 @@ def entries(root: Path, experiments: Experiments, papers: Sequence[str], source:
 
 
 def entry(root: Path, experiments: Experiments, paper: str, budget: Budget, row: ComparisonRow) -> Entry:
-    spec = RunSpec(budget=budget, paper=paper, task=row.task, method=row.method, seed=0)
+    spec = spec_of(paper, row.task, row.method, budget, seed=0)
     return Entry(paper, budget, row, describe_duration(plan.estimate(root, experiments, spec).wall_s))
 
 

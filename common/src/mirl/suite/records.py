@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -19,10 +20,15 @@ Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\+00:00|Z)
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 Text = Annotated[str, Field(min_length=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Provenance = Literal["paper_table", "paper_figure", "author_data", "computed", "measured"]
 LEAST_SEEDS = 5
 """Fewer seeds carry no claim and make no band."""
 FIRST_SUFFIX = "-first"
 """results/regression/<paper>.csv holds bands, <paper>-first.csv first values."""
+SEEDS_SUFFIX = "-seeds"
+STATED_SUFFIX = "-stated"
+"""results/reference/<paper>.csv holds what a paper reports, <paper>-seeds.csv single seeds that its authors released,
+<paper>-stated.csv further numbers that it states of its own results."""
 
 
 def empty_is_none(cell: Any) -> Any:
@@ -88,7 +94,7 @@ class Reference(Record):
     setting: str
     metric: Text
     """A name in metrics.csv."""
-    env_steps: Annotated[int | None, EmptyIsNone]
+    env_steps: Annotated[Annotated[int, Field(ge=1)] | None, EmptyIsNone]
     """Environment steps after which it holds, with action repeat; empty: the paper's budget."""
     value: Finite
     spread: Annotated[Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, EmptyIsNone]
@@ -98,7 +104,7 @@ class Reference(Record):
     """Seeds."""
     unit: Text
     role: Literal["result", "ceiling", "floor"]
-    provenance: Literal["paper_table", "paper_figure", "author_data", "computed", "measured"]
+    provenance: Provenance
     source: Text
     """Table, figure, file or computation, so that a reader finds it again."""
     note: str
@@ -115,6 +121,54 @@ class Reference(Record):
     def key(self) -> tuple[object, ...]:
         """What must not occur twice in a file."""
         return self.task, self.method, self.setting, self.metric, self.env_steps, self.role
+
+
+class ReportedSeed(Record):
+    """What one seed of the authors gave, as they released it."""
+
+    task: Name
+    method: Name
+    setting: str
+    metric: Text
+    """The name in metrics.csv under which ours is recorded."""
+    seed: int = Field(ge=0)
+    value: Decimal = Field(allow_inf_nan=False)
+    """With the digits that were released: they say how much rounding hides."""
+    provenance: Provenance
+    source: Text
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.task, self.method, self.setting, self.metric, self.seed
+
+
+class Stated(Record):
+    """A number that a paper states and that can be recomputed from its seeds, or from its means and spreads."""
+
+    task: Name
+    setting: str
+    method: Name
+    against: Name | Literal[""]
+    """The other method of a test."""
+    statistic: Literal["mean", "pooled_sd", "t", "p"]
+    """`pooled_sd`: over several metrics and seeds together; `t` and `p`: of a two-sample t-test over seeds."""
+    of: Text
+    """The metrics that it is computed of, with blanks between; several are averaged."""
+    value: Decimal = Field(allow_inf_nan=False)
+    """With the digits that are printed."""
+    provenance: Provenance
+    source: Text
+    note: str
+
+    @model_validator(mode="after")
+    def consistent(self) -> Stated:
+        if (self.statistic in ("t", "p")) != (self.against != ""):
+            raise ValueError("a test, and nothing else, is against another method")
+        return self
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.task, self.setting, self.method, self.against, self.statistic
 
 
 class Band(Record):
@@ -182,7 +236,7 @@ class Summary(Record):
         return self.budget, self.task, self.method, self.seed, self.metric
 
 
-AnyRow = Reference | Band | FirstValue | Summary
+AnyRow = Reference | ReportedSeed | Stated | Band | FirstValue | Summary
 Row = TypeVar("Row", bound=AnyRow)
 
 

@@ -21,7 +21,8 @@ from mirl.suite.experiments import Metric, RunSpec
 from mirl.suite.records import Reference, read_table
 
 State = Literal["not run", "running", "interrupted", "failed", "killed", "finished"]
-Source = Literal["runs", "published"]
+Source = Literal["runs", "published", "authors"]
+"""Our run directories, our published runs, or the seeds that a paper's authors released."""
 STALE_AFTER_S = 1800.0
 """A run on another host that has not rewritten run.json for so long is taken for dead."""
 NUMBERS = {
@@ -52,7 +53,7 @@ def published_directory(root: Path, spec: RunSpec) -> Path:
 
 
 def directory_of(root: Path, spec: RunSpec, source: Source) -> Path:
-    """Where a run of this source lies."""
+    """Where a run of ours lies."""
     return run_directory(root, spec) if source == "runs" else published_directory(root, spec)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from mirl.suite.experiments import Claim, PaperEntry
-from mirl.suite.records import LEAST_SEEDS, Record
+from mirl.suite.records import LEAST_SEEDS, Record, Reference
+from mirl.verdict.floors import compare_with_floor, floor_of
 from mirl.verdict.judgement import LEVEL, Seeds, missing_seeds, other_budget, show_p
 from mirl.verdict.statistics import Interval, Pair, holm, improvement_interval, improvement_p
 
@@ -37,17 +38,36 @@ class ClaimRow(Record):
     """Two-sided permutation test within tasks."""
     p_holm: float | None = None
     """Corrected for all claims of the paper that could be tested."""
+    not_above_floor: tuple[str, ...] = ()
+    """Tasks on which `better` itself is not, or not surely, above the floor of doing nothing."""
     verdict: ClaimVerdict
     reason: str
 
 
-def judge_claims(entry: PaperEntry, budget: str, seeds: AllSeeds) -> list[ClaimRow]:
+def judge_claims(
+    entry: PaperEntry, budget: str, seeds: AllSeeds, references: Sequence[Reference] = ()
+) -> list[ClaimRow]:
     """One row a claim. `holds` and `fails` need five complete seeds everywhere and Holm's p of at most 5 %."""
     rows = [measure_claim(claim, entry, budget, seeds) for claim in entry.claims]
     tested = [row for row in rows if row.p is not None]
     corrected = holm([row.p for row in tested if row.p is not None])
     decided = {row.id: decide(row, p, len(tested)) for row, p in zip(tested, corrected, strict=True)}
-    return [decided.get(row.id, row) for row in rows]
+    return [with_floors(decided.get(row.id, row), entry, seeds, references) for row in rows]
+
+
+def with_floors(row: ClaimRow, entry: PaperEntry, seeds: AllSeeds, references: Sequence[Reference]) -> ClaimRow:
+    """To be better than another that fails proves little: the row names the tasks on which `better` fails as well."""
+    low = []
+    for task in row.tasks if row.p is not None else ():
+        registered, setting = entry.tasks[task], row.setting or entry.tasks[task].setting
+        floor = floor_of([one for one in references if one.task == task], registered, setting)
+        finding, _ = compare_with_floor(list(seeds[task, setting, row.better].values.values()), floor)
+        if finding in ("no", "not surely"):
+            low.append(task)
+    if not low:
+        return row
+    reason = f"{row.reason}; {row.better} itself is not surely above the floor on {', '.join(low)}"
+    return row.model_copy(update={"not_above_floor": tuple(low), "reason": reason})
 
 
 def measure_claim(claim: Claim, entry: PaperEntry, budget: str, seeds: AllSeeds) -> ClaimRow:
@@ -108,10 +128,15 @@ def decide(row: ClaimRow, p_holm: float, claims: int) -> ClaimRow:
     """The verdict on a claim that was tested beside `claims` - 1 others."""
     assert row.probability is not None
     assert row.p is not None
-    verdict: ClaimVerdict = "inconclusive"
-    if p_holm <= LEVEL:
-        verdict = "holds" if row.probability > 0.5 else "fails"
     correction = f"; corrected for {claims} claims {show_p(p_holm)}" if claims > 1 else ""
     reason = f"a run of {row.better} is above one of {row.worse} with probability {row.probability:.2f}"
     reason = f"{reason} (permutation {show_p(row.p)}{correction})"
+    verdict = verdict_of(row.probability, p_holm)
     return row.model_copy(update={"p_holm": p_holm, "verdict": verdict, "reason": reason})
+
+
+def verdict_of(probability: float, p_holm: float) -> ClaimVerdict:
+    """The rule itself: below Holm's level the side of one half decides."""
+    if p_holm > LEVEL:
+        return "inconclusive"
+    return "holds" if probability > 0.5 else "fails"

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import PlainSerializer
 
 from mirl import config as configs
 from mirl.files import write_json
-from mirl.suite.experiments import Budget, Experiments, PaperEntry, RunSpec, Task
-from mirl.suite.records import Record, Reference
-from mirl.suite.results import Source, directory_of, metric_value, read_metrics, read_references, read_state
+from mirl.suite.experiments import Budget, Experiments, PaperEntry
+from mirl.suite.records import LEAST_SEEDS, Record, Reference
+from mirl.suite.results import Source, directory_of, read_metrics, read_references
+from mirl.verdict import reported
 from mirl.verdict.claims import ClaimRow, judge_claims
-from mirl.verdict.judgement import STEP_TOLERANCE, Seeds, Verdict, choose_reference, judge
+from mirl.verdict.curves import area_under_curve, median_steps, steps_to_threshold
+from mirl.verdict.evidence import labelled_methods, read_seeds, released_seeds, spec_of
+from mirl.verdict.floors import AboveFloor, compare_with_floor, floor_of
+from mirl.verdict.judgement import LEVEL, STEP_TOLERANCE, Seeds, Verdict, choose_reference, judge
 from mirl.verdict.statistics import BOOTSTRAP_SEED, REPETITIONS, Interval, bootstrap, summarise
 
 
@@ -40,6 +44,26 @@ class Ours(Record):
     iqm_interval: Interval | None = None
 
 
+class CurveOfSeeds(Record):
+    """Our learning curves of one task and method, where reproduce.yaml registers one."""
+
+    name: str
+    threshold: float
+    areas: dict[int, float]
+    """Mean height of each seed's curve over the budget."""
+    area_mean: float
+    area_interval: Interval | None
+    """95 %, bootstrap over seeds."""
+    steps: dict[int, int | None]
+    """Env steps at which each seed first reached the threshold; None: never."""
+    median_steps: float | None
+    """Seeds that never get there count as infinite."""
+
+    @property
+    def reached(self) -> int:
+        return sum(one is not None for one in self.steps.values())
+
+
 class ComparisonRow(Record):
     """One task, setting and method: what the paper reports, what we got, and the verdict."""
 
@@ -49,6 +73,7 @@ class ComparisonRow(Record):
     note: str
     """What a reader has to know beside the result."""
     method: str
+    """`method@variant` for a variant of which there are runs; the paper reports none."""
     metric: str
     unit: str
     higher_is_better: bool
@@ -57,6 +82,9 @@ class ComparisonRow(Record):
     bounds: tuple[Reference, ...]
     """Ceilings and floors."""
     ours: Ours
+    above_floor: AboveFloor | None
+    """None where no floor is known. A verdict beside `no` or `not surely` is no success."""
+    curve: CurveOfSeeds | None
     welch_p: float | None
     equivalence_p: float | None
     difference: float | None
@@ -73,6 +101,14 @@ class BootstrapFacts(Record):
     repetitions: int = REPETITIONS
 
 
+class Rules(Record):
+    """The constants of the rules in judgement.py; they are not options."""
+
+    level: float = LEVEL
+    least_seeds: int = LEAST_SEEDS
+    step_tolerance: float = STEP_TOLERANCE
+
+
 class Comparison(Record):
     """verdict.json."""
 
@@ -81,6 +117,10 @@ class Comparison(Record):
     budget: Budget
     source: Source
     registration_sha256: str
+    """Of the paper's entry in reproduce.yaml: metrics, windows, margins, seeds, budgets, claims."""
+    references_sha256: str
+    """Of the paper's reported numbers."""
+    rules: Rules = Rules()
     bootstrap: BootstrapFacts = BootstrapFacts()
     rows: tuple[ComparisonRow, ...]
     claims: tuple[ClaimRow, ...]
@@ -91,80 +131,60 @@ def registration_sha256(entry: PaperEntry) -> str:
     return configs.digest(entry.model_dump(mode="json"))
 
 
+def references_sha256(references: Sequence[Reference]) -> str:
+    """sha256 of the reported numbers, in the order of their file."""
+    return configs.digest({"rows": [row.model_dump(mode="json") for row in references]})
+
+
 def build(root: Path, experiments: Experiments, paper: str, budget: Budget, source: Source = "runs") -> Comparison:
-    """Judge what lies under `root`/results; writes nothing. `source`: our run directories or the published runs."""
+    """Judge what lies under `root`/results; writes nothing. Of `authors` only what they released is shown."""
     entry = experiments.papers[paper]
     references = read_references(root, paper)
-    seeds = {
-        (task, setting, method): read_seeds(root, entry, paper, task, setting, method, budget, source)
-        for task, registered in entry.tasks.items()
-        for setting in registered.all_settings
-        for method in registered.methods
-    }
-    rows = [compare(entry, budget, *place, found, references) for place, found in seeds.items()]
+    released = reported.read_seeds(root, paper) if source == "authors" else []
+    seeds = {}
+    for task, registered in entry.tasks.items():
+        methods = list(labelled_methods(root, entry, paper, task, budget, source))
+        for setting in registered.all_settings:
+            for method in methods:
+                seeds[task, setting, method] = (
+                    released_seeds(entry, released, task, setting, method, budget)
+                    if source == "authors"
+                    else read_seeds(root, experiments, paper, task, setting, method, budget, source)
+                )
+    shown = {place: found for place, found in seeds.items() if source != "authors" or found.values}
+    claims = judge_claims(entry, budget, seeds, references)
     return Comparison(
         paper=paper,
         budget=budget,
         source=source,
         registration_sha256=registration_sha256(entry),
-        rows=tuple(rows),
-        claims=tuple(judge_claims(entry, budget, seeds)),
+        references_sha256=references_sha256(references),
+        rows=tuple(compare(root, entry, paper, budget, source, place, shown[place], references) for place in shown),
+        claims=tuple(claim for claim in claims if source != "authors" or claim.n),
     )
 
 
-def read_seeds(
-    root: Path, entry: PaperEntry, paper: str, task: str, setting: str, method: str, budget: Budget, source: Source
-) -> Seeds:
-    """The registered metric of every registered seed of a task and method, in one setting."""
-    values: dict[int, float] = {}
-    faults: dict[int, str] = {}
-    registered = entry.tasks[task].of(method).in_setting(setting)
-    for seed in registered.budgets[budget].seeds:
-        spec = RunSpec(budget=budget, paper=paper, task=task, method=method, seed=seed)
-        found = read_seed(directory_of(root, spec, source), entry, registered, budget)
-        if isinstance(found, str):
-            faults[seed] = found
-        else:
-            values[seed] = found
-    return Seeds(values, faults)
-
-
-def read_seed(directory: Path, entry: PaperEntry, task: Task, budget: Budget) -> float | str:
-    """The registered metric of one run, or why there is none."""
-    state = read_state(directory)
-    if state.state != "finished":
-        return f"failed ({state.reason})" if state.state == "failed" and state.reason else state.state
-    fault = not_as_registered(state.manifest, entry, task.budgets[budget].env_steps)
-    if fault:
-        return fault
-    try:
-        value = metric_value(read_metrics(directory), task.metric)
-    except (ValueError, OSError, EOFError):  # `mirl check` says what and where
-        return "with a damaged metrics.csv"
-    return f"without {task.metric.name}" if value is None else value
-
-
-def not_as_registered(manifest: Mapping[str, Any], entry: PaperEntry, env_steps: int) -> str:
-    """Why a finished run is not the one that is registered; '' where it is."""
-    if manifest.get("fidelity") != entry.fidelity:
-        return f"run with fidelity {manifest.get('fidelity')}, verdicts use {entry.fidelity}"
-    reached = manifest.get("env_steps", 0)
-    if reached < (1 - STEP_TOLERANCE) * env_steps:
-        return f"ended after {reached:,} of {env_steps:,} env steps"
-    return ""
+Place = tuple[str, str, str]
+"""(task, setting, method or method@variant)."""
 
 
 def compare(
-    entry: PaperEntry, budget: str, task: str, setting: str, method: str, seeds: Seeds, references: list[Reference]
-) -> ComparisonRow:
+    root: Path, entry: PaperEntry, paper: str, budget: Budget, source: Source, place: Place, seeds: Seeds,
+    references: Sequence[Reference],
+) -> ComparisonRow:  # fmt: skip
     """The row of one task, setting and method."""
-    registered = entry.tasks[task].of(method).in_setting(setting)
+    task, setting, method = place
+    registered = entry.tasks[task].of(method.partition("@")[0]).in_setting(setting)
+    of_task = [reference for reference in references if reference.task == task]
     fitting = [
         reference
-        for reference in references
-        if (reference.task, reference.metric) == (task, registered.metric.name) and reference.method in (method, "any")
+        for reference in of_task
+        if reference.metric == registered.metric.name and reference.method in (method, "any")
     ]
     judgement = judge(seeds, fitting, registered, budget)
+    floor = floor_of(of_task, entry.tasks[task], setting)
+    above_floor, warning = compare_with_floor(list(seeds.values.values()), floor)
+    first = setting == entry.tasks[task].setting
     return ComparisonRow(
         task=task,
         setting=setting,
@@ -177,8 +197,37 @@ def compare(
         reference=choose_reference(fitting, registered, budget),
         bounds=tuple(reference for reference in fitting if reference.role != "result"),
         ours=aggregate(seeds.values),
-        **vars(judgement),
+        above_floor=above_floor,
+        curve=read_curve(root, entry, paper, task, method, budget, source, seeds) if first else None,
+        **{**vars(judgement), "reason": "; ".join(filter(None, (judgement.reason, warning)))},
     )
+
+
+def read_curve(
+    root: Path, entry: PaperEntry, paper: str, task: str, method: str, budget: Budget, source: Source, seeds: Seeds
+) -> CurveOfSeeds | None:
+    """The registered learning curve of the seeds that count; None where none is registered or recorded."""
+    curve = entry.tasks[task].curve
+    if curve is None or source == "authors":
+        return None
+    registered = entry.tasks[task].of(method.partition("@")[0])
+    areas: dict[int, float] = {}
+    steps: dict[int, int | None] = {}
+    for seed in seeds.values:
+        table = read_metrics(directory_of(root, spec_of(paper, task, method, budget, seed), source))
+        points = table[table["name"] == curve.name]
+        env_steps, values = points["env_step"].to_numpy(), points["value"].to_numpy()
+        area = area_under_curve(env_steps, values, registered.budgets[budget].env_steps)
+        if area is not None and math.isfinite(area):
+            areas[seed] = area
+            steps[seed] = steps_to_threshold(env_steps, values, curve.threshold, registered.metric.higher_is_better)
+    if not areas:
+        return None
+    boot = bootstrap(list(areas.values()))
+    return CurveOfSeeds(
+        name=curve.name, threshold=curve.threshold, areas=areas, area_mean=boot.mean, area_interval=boot.mean_interval,
+        steps=steps, median_steps=median_steps(list(steps.values())),
+    )  # fmt: skip
 
 
 def aggregate(values: Mapping[int, float]) -> Ours:

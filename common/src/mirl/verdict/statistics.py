@@ -201,9 +201,12 @@ def improvement_p(pairs: Sequence[Pair], seed: int = BOOTSTRAP_SEED, permutation
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number, family-wise (Holm)."""
-    if not p_values:
-        return []
-    from statsmodels.stats.multitest import multipletests
+    """p-values corrected for their number, family-wise (Holm).
 
-    return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
+    By hand: statsmodels' multipletests collects garbage at every call, which takes a quarter of a second.
+    """
+    order = np.argsort(p_values, kind="stable")
+    scaled = np.asarray(p_values, dtype=float)[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(scaled)) if len(p_values) else []
+    return [float(p) for p in corrected]

@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from mirl.verdict.claims import ClaimRow
-from mirl.verdict.comparison import Comparison, ComparisonRow
+from mirl.verdict.comparison import Comparison, ComparisonRow, CurveOfSeeds
 from mirl.verdict.judgement import decimals, show_interval, show_p
 
 COLOURS = {
@@ -40,15 +40,17 @@ def render(comparison: Comparison, task: str | None = None, method: str | None =
         for claim in comparison.claims
         if (task is None or task in claim.tasks) and method in (None, claim.better, claim.worse)
     ]
-    heads: tuple[str, ...] = ("method", "reference", "ours (mean ± sd)", "95 % CI", "n", "verdict")
+    whose = "theirs (mean ± sd)" if comparison.source == "authors" else "ours (mean ± sd)"
+    heads: tuple[str, ...] = ("method", "reference", whose, "95 % CI", "n", "verdict")
+    source = ", the seeds that its authors released" if comparison.source == "authors" else ""
     parts: list[RenderableType] = [
-        Text(f"{comparison.paper}, budget {comparison.budget}", style="bold"),
+        Text(f"{comparison.paper}, budget {comparison.budget}{source}", style="bold"),
         lined_table(heads, [Line(cells_of(row), sentence_of(row), section_of(row)) for row in rows]),
     ]
     parts += [
         Text(f"  {task}: {note}", style="dim") for task, note in {row.task: row.note for row in rows}.items() if note
     ]
-    if any(row.setting for row in rows):
+    if comparison.source != "authors" and any(row.setting for row in rows):
         parts += [Text(), settings_table(rows)]
     if claims:
         heads = ("claim", "P(better)", "95 % CI", "p", "n", "verdict")
@@ -86,8 +88,16 @@ def cells_of(row: ComparisonRow) -> list[str]:
         with_spread(ours.mean, ours.sd, digits) if ours.mean is not None else "–",
         show_interval(ours.mean_interval, digits) if ours.mean_interval else "–",
         str(ours.n),
-        row.verdict.removesuffix(" (budget)"),
+        verdict_of(row),
     ]
+
+
+def verdict_of(row: ComparisonRow) -> str:
+    """The verdict; one that could be read as a success says where doing nothing does as well."""
+    if row.verdict in ("equivalent", "better") and row.above_floor in ("no", "not surely"):
+        how = "not" if row.above_floor == "no" else row.above_floor
+        return f"{row.verdict}, {how} above the floor"
+    return row.verdict.removesuffix(" (budget)")
 
 
 def section_of(row: ComparisonRow) -> str:
@@ -108,7 +118,31 @@ def ceiling_of(row: ComparisonRow) -> str:
 
 def sentence_of(row: ComparisonRow) -> str:
     """The reason; nothing where there is nothing to explain."""
-    return "" if row.verdict == "not run" and row.reason.startswith("no seed") else row.reason
+    if row.verdict == "not run" and row.reason.startswith("no seed"):
+        return ""
+    return "; ".join(filter(None, (row.reason, middle_of(row), curve_sentence(row.curve))))
+
+
+def middle_of(row: ComparisonRow) -> str:
+    """The interquartile mean; of fewer than four seeds it is the mean."""
+    ours = row.ours
+    if ours.iqm is None or ours.iqm_interval is None or ours.n < 4:
+        return ""
+    digits = decimals(ours.iqm)
+    return f"IQM {ours.iqm:,.{digits}f}, 95 % CI {show_interval(ours.iqm_interval, digits)}"
+
+
+def curve_sentence(curve: CurveOfSeeds | None) -> str:
+    """'train/return: 0.9 reached by 3 of 5 seeds, median never; mean height of the curve 0.41'."""
+    if curve is None:
+        return ""
+    median = "never" if curve.median_steps is None else f"after {curve.median_steps:,.0f} env steps"
+    digits = decimals(curve.area_mean)
+    height = f"mean height of the curve {curve.area_mean:,.{digits}f}"
+    if curve.area_interval:
+        height += f", 95 % CI {show_interval(curve.area_interval, digits)}"
+    reached = f"{curve.threshold:g} reached by {curve.reached} of {len(curve.steps)} seeds, median {median}"
+    return f"{curve.name}: {reached}; {height}"
 
 
 def cells_of_claim(claim: ClaimRow) -> list[str]:
@@ -138,12 +172,16 @@ def lined_table(heads: Sequence[str], lines: Sequence[Line]) -> RenderableType:
         if one.section != section:
             section = one.section
             parts.append(heading(section))
-        parts.append(aligned(one.cells, widths, COLOURS.get(one.cells[-1], "")))
+        parts.append(aligned(one.cells, widths, colour_of(one.cells[-1])))
         if one.sentence and not shared:
             parts.append(Padding(Text(one.sentence, style="dim"), (0, 0, 0, 6)))
     if shared:
         parts.append(Text(shared, style="dim"))
     return Group(*parts)
+
+
+def colour_of(verdict: str) -> str:
+    return "yellow" if verdict.endswith("above the floor") else COLOURS.get(verdict, "")
 
 
 def aligned(cells: Sequence[str], widths: Sequence[int], last_style: str) -> Text:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from mirl.suite.check.loader import CsvTable, PublishedText, RunFolder, Tree, VerdictFile
+from mirl.suite.check.loader import CsvTable, DescribedPaper, PublishedText, RunFolder, Tree, VerdictFile
 from mirl.suite.experiments import Experiments
 
 Severity = Literal["error", "warning"]
-Subject = RunFolder | CsvTable | PublishedText | VerdictFile
+Subject = RunFolder | CsvTable | PublishedText | VerdictFile | DescribedPaper
 Sentences = Iterator[str]
 S = TypeVar("S", bound=Subject)
 
@@ -36,7 +36,7 @@ class Check:
     promise: str
     """What holds where nothing is found; the first line of the function's docstring."""
     subject: type[Any]
-    """RunFolder, CsvTable, VerdictFile or PublishedText."""
+    """RunFolder, CsvTable, VerdictFile, PublishedText or DescribedPaper."""
     function: Callable[[Any, Experiments], Sentences]
 
 

@@ -16,11 +16,15 @@ from mirl.files import read_json
 from mirl.suite.experiments import RunSpec
 from mirl.suite.records import (
     FIRST_SUFFIX,
+    SEEDS_SUFFIX,
+    STATED_SUFFIX,
     AnyRow,
     Band,
     FirstValue,
     Manifest,
     Reference,
+    ReportedSeed,
+    Stated,
     Summary,
     describe_fault,
     parse_table,
@@ -131,6 +135,20 @@ class VerdictFile:
 
 
 @dataclass(frozen=True)
+class DescribedPaper:
+    """What a registered paper says of itself."""
+
+    path: Path
+    paper: str
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """`describe --json`; empty where it could not be asked."""
+    fault: str = ""
+    """Why it gave no answer."""
+    not_set_up: str = ""
+    """Why it was not asked."""
+
+
+@dataclass(frozen=True)
 class Tree:
     """What was found under a path."""
 
@@ -138,8 +156,10 @@ class Tree:
     tables: list[CsvTable] = field(default_factory=list)
     texts: list[PublishedText] = field(default_factory=list)
     verdicts: list[VerdictFile] = field(default_factory=list)
+    papers: list[DescribedPaper] = field(default_factory=list)
 
-    def subjects(self) -> Iterator[RunFolder | CsvTable | PublishedText | VerdictFile]:
+    def subjects(self) -> Iterator[RunFolder | CsvTable | PublishedText | VerdictFile | DescribedPaper]:
+        yield from self.papers
         yield from self.runs
         yield from self.tables
         yield from self.verdicts
@@ -192,10 +212,12 @@ def csv_table(part: str, path: Path) -> CsvTable:
     """A table of a part of the tree; its name says of which paper and, of regression, which kind it is."""
     if part == "published":
         return CsvTable(path, path.parent.name, Summary)
-    if part == "reference":
-        return CsvTable(path, path.stem, Reference)
-    kind = FirstValue if path.stem.endswith(FIRST_SUFFIX) else Band
-    return CsvTable(path, path.stem.removesuffix(FIRST_SUFFIX), kind)
+    kinds: dict[str, type[AnyRow]]
+    kinds = {FIRST_SUFFIX: FirstValue} if part == "regression" else {SEEDS_SUFFIX: ReportedSeed, STATED_SUFFIX: Stated}
+    for suffix, kind in kinds.items():
+        if path.stem.endswith(suffix):
+            return CsvTable(path, path.stem.removesuffix(suffix), kind)
+    return CsvTable(path, path.stem, Band if part == "regression" else Reference)
 
 
 def run_alone(path: Path) -> RunFolder:

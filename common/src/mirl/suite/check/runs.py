@@ -11,16 +11,23 @@ from mirl.files import sha256
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import TABLES, RunFolder
 from mirl.suite.experiments import Experiments
+from mirl.suite.records import Manifest
 from mirl.suite.results import read_state
 
 
 @named("run-place", RunFolder)
 def place(run: RunFolder, experiments: Experiments) -> Sentences:
-    """A run lies where its id says."""
+    """A run lies where its manifest says."""
     if run.spec_fault:
         yield run.spec_fault
-    elif run.spec and run.manifest and run.manifest.run_id != run.spec.run_id:
-        yield f"is the run {run.manifest.run_id} by its manifest and {run.spec.run_id} by its folder"
+    elif run.spec and run.manifest and own_id(run.manifest) != run.spec.run_id:
+        yield f"is the run {own_id(run.manifest)} by its manifest and {run.spec.run_id} by its folder"
+
+
+def own_id(manifest: Manifest) -> str:
+    """The run id that a manifest's other fields make."""
+    method = f"{manifest.method}@{manifest.variant}" if manifest.variant else manifest.method
+    return f"{manifest.paper}/{manifest.task}/{method}/seed{manifest.seed}"
 
 
 @named("run-known", RunFolder)
@@ -62,12 +69,8 @@ def manifest_schema(run: RunFolder, experiments: Experiments) -> Sentences:
 @named("manifest-run-id", RunFolder)
 def manifest_run_id(run: RunFolder, experiments: Experiments) -> Sentences:
     """The run id is made of the manifest's own paper, task, method, variant and seed."""
-    manifest = run.manifest
-    if manifest:
-        method = f"{manifest.method}@{manifest.variant}" if manifest.variant else manifest.method
-        expected = f"{manifest.paper}/{manifest.task}/{method}/seed{manifest.seed}"
-        if manifest.run_id != expected:
-            yield f"run_id is {manifest.run_id}, the other fields say {expected}"
+    if run.manifest and run.manifest.run_id != own_id(run.manifest):
+        yield f"run_id is {run.manifest.run_id}, the other fields say {own_id(run.manifest)}"
 
 
 @named("manifest-config", RunFolder)
@@ -95,7 +98,8 @@ def manifest_files(run: RunFolder, experiments: Experiments) -> Sentences:
         if name in TABLES:
             content = run.tables.get(name)
             if content is None:
-                yield f"{name} is missing or its archive is damaged"
+                if not (run.path / f"{name}.gz").exists():  # a damaged archive is named by published-small
+                    yield f"{name} is missing"
             elif hashlib.sha256(content).hexdigest() != expected:
                 yield f"{name} does not have the sha256 that the manifest records"
         elif run.place != "published":

@@ -11,7 +11,17 @@ from pydantic import ValidationError
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import CsvTable, VerdictFile
 from mirl.suite.experiments import Experiments, Metric, PaperEntry
-from mirl.suite.records import Band, FirstValue, Reference, Summary, columns, describe_fault, repeated
+from mirl.suite.records import (
+    Band,
+    FirstValue,
+    Reference,
+    ReportedSeed,
+    Stated,
+    Summary,
+    columns,
+    describe_fault,
+    repeated,
+)
 from mirl.suite.results import metric_value, read_metrics
 from mirl.verdict.comparison import Comparison, registration_sha256
 
@@ -32,6 +42,20 @@ def table_columns(table: CsvTable, experiments: Experiments) -> Sentences:
 def reference_rows(table: CsvTable, experiments: Experiments) -> Sentences:
     """Every reported number has a source, a kind of provenance, and cells of their type."""
     if table.kind is Reference and has_columns(table):
+        yield from table.faults
+
+
+@named("reported-seed-rows", CsvTable)
+def reported_seed_rows(table: CsvTable, experiments: Experiments) -> Sentences:
+    """Every seed of the authors has a source, a kind of provenance, and cells of their type."""
+    if table.kind is ReportedSeed and has_columns(table):
+        yield from table.faults
+
+
+@named("stated-rows", CsvTable)
+def stated_rows(table: CsvTable, experiments: Experiments) -> Sentences:
+    """Every stated number has a source, and says of which metrics and against which method it is."""
+    if table.kind is Stated and has_columns(table):
         yield from table.faults
 
 
@@ -99,7 +123,7 @@ def regression_metrics(table: CsvTable, experiments: Experiments) -> Sentences:
 def summary_runs(table: CsvTable, experiments: Experiments) -> Sentences:
     """A published summary has a line for each published run, and each line the value that its run recorded."""
     entry = experiments.papers.get(table.paper)
-    if table.kind is not Summary or entry is None or not has_columns(table):
+    if table.kind is not Summary or entry is None or not has_columns(table) or table.faults:
         return
     lines = [(folder_of(row), row) for row in table.rows if isinstance(row, Summary)]
     top = table.path.parent
@@ -138,7 +162,7 @@ def verdict_schema(verdict: VerdictFile, experiments: Experiments) -> Sentences:
     try:
         Comparison.model_validate_json(verdict.path.read_bytes())
     except ValidationError as error:
-        yield describe_fault(error)
+        yield f"{describe_fault(error)}; `mirl compare` writes it anew"
 
 
 @named("verdict-registration", VerdictFile, "warning")

@@ -47,7 +47,7 @@ def values(run: RunFolder, name: str, header: str) -> pd.DataFrame:
 def wrong_header(run: RunFolder, name: str, header: str) -> Sentences:
     text = run.text(name)
     if text is None:
-        if run.is_finished:
+        if run.is_finished and not run.manifest:  # else manifest-files says it
             yield f"{name} is missing"
     elif text.partition("\n")[0] != header:
         yield f"{name} begins with {text.partition(chr(10))[0][:80]!r}; it must begin with {header}"
@@ -142,6 +142,8 @@ def metrics_registered(run: RunFolder, experiments: Experiments) -> Sentences:
     """A finished run recorded the metrics by which it is judged."""
     entry = experiments.papers.get(run.spec.paper) if run.spec else None
     if not run.manifest or not entry or not run.spec or run.spec.task not in entry.tasks:
+        return
+    if (run.text("metrics.csv") or "").partition("\n")[0] != METRICS_HEADER:  # metrics-columns says it
         return
     wanted = {metric.name for metric in entry.tasks[run.spec.task].metrics}
     if run.spec.budget == "tiny" and run.spec.method in entry.regression:

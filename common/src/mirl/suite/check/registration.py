@@ -1,0 +1,95 @@
+"""Checks of reproduce.yaml against what each paper says of itself: `python -m <paper> describe --json`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from mirl.config import ConfigError
+from mirl.suite import experiments as registry
+from mirl.suite.check.findings import Sentences, named
+from mirl.suite.check.loader import DescribedPaper
+from mirl.suite.experiments import BUDGETS, Experiments, RunSpec
+from mirl.suite.runner import paper_python, registered_fields
+
+
+def ask(root: Path, paper: str) -> DescribedPaper:
+    """What a paper says of itself, or why it says nothing."""
+    path = root / "papers" / paper
+    try:
+        command = [str(paper_python(root, paper)), "-m", paper, "describe", "--json"]
+    except ConfigError as error:
+        return DescribedPaper(path, paper, not_set_up=str(error))
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        return DescribedPaper(path, paper, fault=f"`describe --json` ends with {last[0]}")
+    try:
+        said = json.loads(done.stdout)
+    except json.JSONDecodeError as error:
+        return DescribedPaper(path, paper, fault=f"`describe --json` prints no JSON: {error}")
+    return DescribedPaper(path, paper, said)
+
+
+@named("registration-asked", DescribedPaper, "warning")
+def asked(paper: DescribedPaper, experiments: Experiments) -> Sentences:
+    """A paper is set up, so that its registration can be checked."""
+    if paper.not_set_up:
+        yield paper.not_set_up
+
+
+@named("registration-described", DescribedPaper)
+def described(paper: DescribedPaper, experiments: Experiments) -> Sentences:
+    """A paper describes its tasks, methods, fidelities and config fields."""
+    if paper.fault:
+        yield paper.fault
+    for name in ("tasks", "methods", "fidelities", "config") if paper.said else ():
+        if name not in paper.said:
+            yield f"`describe --json` does not say its {name}"
+
+
+@named("registration-names", DescribedPaper)
+def names(paper: DescribedPaper, experiments: Experiments) -> Sentences:
+    """Every task, method and fidelity in reproduce.yaml is one that the paper knows."""
+    entry = experiments.papers[paper.paper]
+    methods = {method for task in entry.tasks.values() for method in task.methods}
+    for kind, registered in (("tasks", entry.tasks), ("methods", methods), ("fidelities", entry.fidelities)):
+        known = paper.said.get(kind)
+        for name in sorted(set(registered) - set(known)) if known is not None else ():
+            yield f"has no {kind.removesuffix('s').replace('fidelitie', 'fidelity')} {name}, which reproduce.yaml names"
+
+
+@named("registration-fields", DescribedPaper)
+def fields(paper: DescribedPaper, experiments: Experiments) -> Sentences:
+    """Every field that reproduce.yaml sets for a method, and every variant's, is a field of a config."""
+    entry, wrong = experiments.papers[paper.paper], dict[str, None]()
+    config = paper.said.get("config", {})
+    for budget in BUDGETS:
+        for spec in registry.select(experiments, budget, paper.paper):
+            known = fields_of(paper, spec)
+            for name in sorted(set(registered_fields(experiments, spec)) - set(known) - {"fidelity"}) if known else ():
+                wrong[f"{spec.method} on {spec.task} has no field {name}, which budget {budget} sets"] = None
+    everywhere = {field["name"] for task in config.values() for method in task.values() for field in method}
+    for variant, overrides in entry.variants.items() if everywhere else ():
+        for name in sorted(set(overrides) - everywhere - {"fidelity"}):
+            wrong[f"no method has a field {name}, which variant {variant} sets"] = None
+    yield from wrong
+
+
+@named("registration-budget", DescribedPaper)
+def budget_of_paper(paper: DescribedPaper, experiments: Experiments) -> Sentences:
+    """The budget `paper` is as long as what the paper itself runs by default."""
+    said = dict[str, None]()
+    for spec in registry.select(experiments, "paper", paper.paper):
+        default = fields_of(paper, spec).get("total_env_steps")
+        registered = experiments.papers[spec.paper].tasks[spec.task].budgets["paper"].of(spec.method).env_steps
+        if default is not None and default != registered:
+            said[f"{spec.method} on {spec.task} runs {default:,} env steps, reproduce.yaml says {registered:,}"] = None
+    yield from said
+
+
+def fields_of(paper: DescribedPaper, spec: RunSpec) -> dict[str, object]:
+    """Field -> default of a method on a task; empty where the paper does not know the two."""
+    described = paper.said.get("config", {}).get(spec.task, {}).get(spec.method, [])
+    return {field["name"]: field["default"] for field in described}
