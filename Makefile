@@ -13,7 +13,7 @@ CHOICE  = $(call option,PAPER,paper) $(call option,TASK,task)
 RUNS    = $(CHOICE) $(call option,METHOD,method) $(call option,SEEDS,seeds) $(call option,BUDGET,budget) $(call option,JOBS,jobs)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup suite reproduce plan list status compare regress bench check images image image-check doctor test test-suite lint lint-suite lock clean
+.PHONY: help setup suite reproduce plan list status compare regress report bench check images image image-check doctor test test-suite lint lint-suite lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ compare: suite ## verdicts of PAPER [TASK BUDGET] against the paper's numbers
 
 regress: suite ## tiny runs of [PAPER TASK METHOD] against the regression bands
 	@$(MIRL) regress $(CHOICE) $(call option,METHOD,method) $(call option,JOBS,jobs)
+
+report: suite ## a site of all results, or of PAPER [BUDGET], to open in a browser; OWN=1: of this host's runs
+	@$(MIRL) report $(call option,PAPER,paper) $(call option,BUDGET,budget) $(if $(OWN),--runs)
 
 bench: suite ## speed of PAPER [TASK], beside its plain twin
 	@$(MIRL) bench $(CHOICE)

@@ -1,7 +1,8 @@
-"""The suite's command line: list, plan, reproduce, status, compare, regress, check, reference, simulate and others."""
+"""The suite's command line: list, plan, reproduce, status, compare, regress, report, check, simulate and others."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -338,6 +339,27 @@ def plot(
     title = f"{specs[0].paper}, {specs[0].task}: budget {specs[0].budget}, running mean over {smooth}"
     plotting.draw(curves, title, metric, smooth, out)
     console.print(f"{out} shows {', '.join(curves)}")
+
+
+@app.command()
+def report(
+    paper: PaperOption = None,
+    budget: Annotated[
+        str | None, typer.Option(help="One only; default: paper, and the others that were begun.", show_default=False)
+    ] = None,
+    runs: Annotated[bool, typer.Option("--runs", help="Report our runs instead of results/published.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Its folder; default: results/report.", show_default=False)] = None,
+    root: Root = None,
+) -> None:
+    """A site of all results, for a browser: no server, nothing from outside."""
+    from mirl.suite import report as reporting
+
+    place, experiments = open_experiments(root)
+    papers = [registry.choose_paper(experiments, paper)] if paper else list(experiments.papers)
+    chosen = registry.choose_budget(budget) if budget else None
+    target = out or place / reporting.PLACE
+    first = reporting.write_report(place, experiments, papers, "runs" if runs else "published", chosen, target)
+    console.print(f"open {os.path.relpath(first)} in a browser", soft_wrap=True)
 
 
 @app.command()

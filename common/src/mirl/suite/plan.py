@@ -12,7 +12,7 @@ from rich.table import Table
 from mirl.clock import describe_duration
 from mirl.files import read_json
 from mirl.suite import host
-from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.experiments import Budget, Experiments, RunSpec, Task
 from mirl.suite.results import run_directory
 
 DAY_S = 86_400.0
@@ -41,8 +41,14 @@ def estimate(root: Path, experiments: Experiments, spec: RunSpec) -> Estimate:
         return Estimate(
             spec, env_steps, statistics.median(here), cost.memory_mib, f"{len(here)} finished here", finished
         )
-    wall_s = env_steps / cost.env_steps_per_s + cost.fixed_s
+    wall_s = registered_wall_s(task, spec.method, spec.budget)
     return Estimate(spec, env_steps, wall_s, cost.memory_mib, "registered cost", finished)
+
+
+def registered_wall_s(task: Task, method: str, budget: Budget) -> float:
+    """Seconds of one run by the cost in reproduce.yaml: two cores of a desktop."""
+    cost = task.cost[method]
+    return task.budgets[budget].of(method).env_steps / cost.env_steps_per_s + cost.fixed_s
 
 
 def wall_seconds_here(root: Path, spec: RunSpec) -> list[float]:

@@ -32,12 +32,19 @@ def publish(root: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> l
 
 
 def publish_run(root: Path, spec: RunSpec) -> Path:
-    source, target = run_directory(root, spec), published_directory(root, spec)
+    target = published_directory(root, spec)
+    copy_small(run_directory(root, spec), target)
+    return target
+
+
+def copy_small(source: Path, target: Path) -> None:
+    """Copy the manifest and the compressed tables of a run directory or of a published run."""
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source / "manifest.json", target / "manifest.json")
     for name in TABLES:
-        (target / f"{name}.gz").write_bytes(gzip.compress((source / name).read_bytes(), compresslevel=9, mtime=0))
-    return target
+        small = source / f"{name}.gz"
+        content = small.read_bytes() if small.exists() else gzip.compress((source / name).read_bytes(), 9, mtime=0)
+        (target / small.name).write_bytes(content)
 
 
 def write_summary(root: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> None:

@@ -1,0 +1,90 @@
+"""Learning curves: what is averaged, where there is a gap, and how sure the mean is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mirl.suite.report import curves
+from mirl.verdict.statistics import bootstrap
+
+
+def series(values: dict[float, float]) -> pd.Series:
+    return pd.Series(values, dtype=float)
+
+
+def test_seeds_that_recorded_at_the_same_steps_stay_as_they_are():
+    steps, values, thinned = curves.align([series({10: 1, 20: 2}), series({10: 3, 20: 4})])
+    assert steps.tolist() == [10, 20]
+    assert values.tolist() == [[1, 2], [3, 4]]
+    assert not thinned
+
+
+def test_seeds_with_steps_of_their_own_meet_at_the_ends_of_equal_stretches():
+    first, second = series({5: 1, 10: 3, 15: 5, 20: 7}), series({7: 2, 20: 6})
+    steps, values, thinned = curves.align([first, second])
+    assert steps.tolist() == [10, 20]
+    assert values.tolist() == [[2, 6], [2, 6]]
+    assert thinned
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_mean():
+    rng = np.random.default_rng(0)
+    long = pd.Series(rng.normal(size=6000), index=np.arange(1, 6001))
+    steps, values, thinned = curves.align([long, long])
+    assert thinned
+    assert len(steps) == curves.POINTS
+    assert steps[-1] == 6000
+    np.testing.assert_allclose(values.mean(axis=1), long.mean(), atol=1e-12)
+
+
+def test_an_empty_stretch_lies_between_its_neighbours_and_ends_are_not_invented():
+    edges = np.array([0.0, 10, 20, 30, 40])
+    means = curves.stretch_means(series({5: 1, 25: 3}), edges)
+    assert means[:3].tolist() == [1, 2, 3]
+    assert math.isnan(means[3])
+
+
+def test_a_value_that_is_no_number_is_a_gap_and_not_bridged():
+    table = pd.DataFrame({"env_step": [10, 20, 30], "name": "eval/return", "value": [1.0, np.inf, 3.0]})
+    recorded = curves.recorded_values(table, "eval/return")
+    drawn = curves.curve("ours", {0: recorded, 1: series({10: 2, 20: 2, 30: 2})})
+    assert [math.isnan(value) for value in drawn.mean] == [False, True, False]
+    assert [math.isnan(value) for value in drawn.low] == [False, True, False]
+    edges = np.array([0.0, 15, 25, 35])
+    assert math.isnan(curves.stretch_means(recorded, edges)[1])
+
+
+def test_the_interval_is_the_one_that_verdicts_use():
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(5, 3))
+    low, high = curves.mean_interval(values)
+    for point in range(3):
+        plain = bootstrap(values[:, point].tolist()).mean_interval
+        assert plain is not None
+        width = plain[1] - plain[0]
+        assert low[point] == pytest.approx(plain[0], abs=0.05 * width)
+        assert high[point] == pytest.approx(plain[1], abs=0.05 * width)
+
+
+def test_a_single_seed_has_a_mean_and_no_interval():
+    drawn = curves.curve("ours", {3: series({1: 5, 2: 6})})
+    assert drawn.mean.tolist() == [5, 6]
+    assert np.isnan([drawn.low, drawn.high]).all()
+
+
+def test_the_registered_metric_comes_first_then_its_kin_and_losses_not_at_all():
+    names = ["loss/value", "train/length", "train/adapted_return", "train/return", "eval/return", "time/update_s"]
+    rows = [{"env_step": step, "name": name, "value": 0.0} for name in names for step in (1, 2)]
+    rows.append({"env_step": 2, "name": "eval/once", "value": 0.0})
+    found = curves.curve_names([pd.DataFrame(rows)], ["eval/return"])
+    assert found == ["eval/return", "train/return", "train/adapted_return", "train/length"]
+
+
+def test_training_is_smoothed_as_mirl_plot_does_and_evaluations_are_not():
+    recorded = series({1: 0, 2: 10, 3: 20, 4: 30, 5: 40, 6: 100})
+    assert curves.smoothed(recorded, "eval/return").equals(recorded)
+    assert curves.smoothed(recorded, "train/return").tolist() == [0, 5, 10, 15, 20, 40]
