@@ -1,5 +1,6 @@
 # The face of mirl. `make help` lists the targets; every one is a line of `common/.venv/bin/mirl` or close to it.
 #   PAPER=mime TASK=wide_ring METHOD=mime SEEDS=0,1,2 BUDGET=tiny|workstation|paper JOBS=2 DEVICE=cpu|gpu
+#   EXECUTOR=local|slurm RETRIES=2 RUNS_PER_GPU=2
 
 PYTHON ?= python3.11
 DEVICE ?=
@@ -11,12 +12,14 @@ PAPERS  = $(notdir $(patsubst %/pyproject.toml,%,$(wildcard papers/*/pyproject.t
 option  = $(if $(strip $($(1))),--$(2) "$(strip $($(1)))")
 CHOICE  = $(call option,PAPER,paper) $(call option,TASK,task)
 RUNS    = $(CHOICE) $(call option,METHOD,method) $(call option,SEEDS,seeds) $(call option,BUDGET,budget) $(call option,JOBS,jobs)
+HOW     = $(call option,EXECUTOR,executor) $(call option,RETRIES,retries) $(call option,RUNS_PER_GPU,runs-per-gpu) $(call option,RUNNER,runner)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup suite reproduce plan list status compare regress report bench check images image image-check doctor test test-suite lint lint-suite lock clean
+.PHONY: help setup suite reproduce reproduce-all plan list status compare regress report bench check images image image-check \
+	doctor test test-suite test-cluster lint lint-suite lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: suite ## set up the suite and PAPER (default: all papers), on DEVICE (default: what is there)
 	@for paper in $(if $(PAPER),"$(PAPER)",$(PAPERS)); do $(MIRL) setup --paper "$$paper" $(call option,DEVICE,device) || exit; done
@@ -24,10 +27,13 @@ setup: suite ## set up the suite and PAPER (default: all papers), on DEVICE (def
 suite:
 	@$(VENVS) common
 
-reproduce: suite ## run PAPER [TASK METHOD SEEDS BUDGET JOBS RUNNER=docker], then compare; again continues
-	@$(MIRL) reproduce $(RUNS) $(call option,RUNNER,runner)
+reproduce: suite ## run PAPER [TASK METHOD SEEDS BUDGET JOBS EXECUTOR RUNNER=docker], then compare; again continues
+	@$(MIRL) reproduce $(RUNS) $(HOW)
 
-plan: suite ## the runs of PAPER [TASK METHOD SEEDS BUDGET] and what they cost here
+reproduce-all: suite ## run every reported experiment of all papers [BUDGET JOBS EXECUTOR]; again continues
+	@$(MIRL) reproduce --all $(call option,BUDGET,budget) $(call option,JOBS,jobs) $(HOW)
+
+plan: suite ## the runs of [PAPER TASK METHOD SEEDS BUDGET] and what they cost here
 	@$(MIRL) plan $(RUNS)
 
 list: suite ## every experiment: reference, ours, verdict, cost
@@ -67,10 +73,14 @@ doctor: suite ## what this host has, what is missing and the command that mends 
 test: test-suite $(PAPERS:%=test-%) ## all fast tests: the suite's, and each paper's in its own environment (make -j2 -O: two at a time)
 
 test-suite: setup
-	@common/.venv/bin/python -m pytest -q -m "not slow" common/tests tests
+	@common/.venv/bin/python -m pytest -q -m "not slow and not cluster" common/tests tests
 
 test-%: setup
 	@cd papers/$* && .venv/bin/python -m pytest -q -m "not slow" tests
+
+test-cluster: suite ## tests on a real Slurm of two nodes, made here and taken away again; needs root and apt
+	@for paper in amigo mime; do $(MIRL) setup --paper $$paper || exit; done
+	@common/.venv/bin/python -m pytest -q -m cluster common/tests
 
 lint: lint-suite $(PAPERS:%=lint-%) ## ruff and mypy
 

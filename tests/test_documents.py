@@ -24,12 +24,12 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
 
 def targets() -> set[str]:
     """What `make help` lists."""
-    return set(re.findall(r"^  ([a-z]+) ", make("help").stdout, flags=re.MULTILINE))
+    return set(re.findall(r"^  ([a-z-]+) ", make("help").stdout, flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_make_target_that_a_document_names_exists(document: Path):
-    named = set(re.findall(r"(?:`|^\s*)make ([a-z]+)", document.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    named = set(re.findall(r"(?:`|^\s*)make ([a-z-]+)", document.read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert named <= targets()
 
 

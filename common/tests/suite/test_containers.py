@@ -128,4 +128,4 @@ def test_no_container_tool_is_one_line(mirl, root: Path, tmp_path: Path):
     ],
 )
 def test_a_container_gets_the_cards_it_was_given(tool: str, cards: str, options: list[str]):
-    assert containers.gpu_options(tool, {"CUDA_VISIBLE_DEVICES": cards} if cards else {}) == options
+    assert containers.gpu_options(tool, cards) == options

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def has_checkpoint(directory: Path) -> bool:
 @pytest.fixture
 def begun(root: Path) -> subprocess.Popen[str]:
     """Two slow runs, both past their second checkpoint."""
-    driver = begin(root, *SLOW, "--jobs", "2")
+    driver = begin(root, *SLOW, "--jobs", "2", "--retries", "1", "--retry-wait-s", "0")
     wait_until(lambda: all(has_checkpoint(directory) for directory in runs(root, "drift@slow")))
     return driver
 
@@ -134,7 +135,9 @@ def test_a_paper_that_is_not_set_up_is_one_line_with_the_command_that_mends_it(m
 
 
 def test_every_try_of_a_run_keeps_its_log(mirl, root: Path):
-    assert mirl(*TINY, "--method", "drift@broken", "--seeds", "0", "--retries", "1").returncode == 1
+    assert (
+        mirl(*TINY, "--method", "drift@broken", "--seeds", "0", "--retries", "1", "--retry-wait-s", "0").returncode == 1
+    )
     logs = sorted(runs(root, "drift@broken")[0].glob("attempt-*.log"))
     assert [log.name for log in logs] == ["attempt-1.log", "attempt-2.log"]
     assert all("became nan" in log.read_text() for log in logs)
@@ -146,3 +149,73 @@ def test_status_shows_what_was_begun(mirl):
     shown = mirl("status", "--paper", "toy", "--budget", "tiny").stdout
     assert "tiny/toy/line/drift/seed0" in shown
     assert "finished" in shown
+
+
+def test_a_failed_run_is_tried_again_after_longer_and_longer_waits(mirl, root: Path):
+    words = (*TINY, "--method", "drift@broken", "--seeds", "0", "--retries", "2", "--retry-wait-s", "1.5")
+    assert mirl(*words).returncode == 1
+    attempts = json.loads((runs(root, "drift@broken")[0] / "run.json").read_text())["attempts"]
+    starts = [datetime.fromisoformat(attempt["start"]).timestamp() for attempt in attempts]
+    assert len(starts) == 3
+    assert starts[1] - starts[0] >= 1  # times are kept to the second
+    assert starts[2] - starts[1] >= 2
+
+
+def test_a_dry_run_tells_what_would_be_started_and_starts_nothing(mirl, root: Path):
+    assert mirl(*TINY, "--method", "drift", "--seeds", "0").returncode == 0
+    told = mirl(*TINY, "--dry-run")
+    assert told.returncode == 0, told.stderr
+    assert "3 of 3 runs to do" in told.stdout
+    assert told.stdout.count("rule train:") == 3
+    assert "drift/seed0" not in told.stdout
+    assert not runs(root, "random_walk")[0].exists()
+
+
+def test_all_papers_are_run_with_one_word_and_never_by_an_oversight(mirl):
+    refused = mirl("reproduce", "--budget", "tiny")
+    assert (refused.returncode, refused.stderr) == (2, "mirl: --paper or --all is needed (papers: toy)\n")
+    refused = mirl("reproduce", "--budget", "tiny", "--all", "--paper", "toy")
+    assert (refused.returncode, refused.stderr) == (2, "mirl: --all and --paper toy exclude each other\n")
+    assert "4 of 4 runs to do" in mirl("reproduce", "--budget", "tiny", "--all", "--dry-run").stdout
+
+
+def test_a_finished_run_is_not_begun_again_by_hand(mirl, root: Path):
+    assert mirl("run", "tiny/toy/line/drift/seed0").returncode == 0
+    again = mirl("run", "tiny/toy/line/drift/seed0")
+    assert (again.returncode, again.stdout) == (0, "tiny/toy/line/drift/seed0 is finished: nothing to do\n")
+    assert [log.name for log in runs(root, "drift")[0].glob("attempt-*.log")] == ["attempt-1.log"]
+
+
+def test_a_run_that_nears_its_time_limit_saves_and_ends(root: Path):
+    runner = begin(root, "run", "tiny/toy/line/drift@slow/seed0")
+    wait_until(lambda: has_checkpoint(runs(root, "drift@slow")[0]))
+    os.kill(runner.pid, signal.SIGURG)
+    runner.communicate(timeout=60)
+    assert runner.returncode == 143
+    assert json.loads((runs(root, "drift@slow")[0] / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_a_run_that_somebody_else_finishes_meanwhile_keeps_its_manifest(root: Path):
+    """The engine would delete it and train again, if the output were not declared as one to be updated."""
+    driver = begin(root, *SLOW, "--jobs", "1")
+    wait_until(lambda: any(has_checkpoint(directory) for directory in runs(root, "drift@slow")))
+    [other] = [directory for directory in runs(root, "drift@slow") if not has_checkpoint(directory)]
+    other.mkdir(parents=True, exist_ok=True)
+    (other / "manifest.json").write_text("{}")
+    driver.communicate(timeout=60)
+    assert (other / "manifest.json").read_text() == "{}"
+    assert not list(other.glob("attempt-*.log"))
+
+
+def test_many_runs_are_counted_and_the_unfinished_ones_shown(mirl, root: Path, monkeypatch: pytest.MonkeyPatch):
+    for seed in range(120):
+        folder = root / f"results/runs/tiny/toy/line/drift/seed{seed}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({"status": "failed", "attempts": [{"reason": "[odd]"}]}))
+        if seed < 117:
+            (folder / "manifest.json").write_text("{}")
+    shown = mirl("status").stdout.splitlines()
+    assert [line.split()[0][-4:] for line in shown[1:4]] == ["d117", "d118", "d119"]
+    assert all(line.split()[1] == "failed" and line.rstrip().endswith("[odd]") for line in shown[1:4])
+    assert shown[-1] == "3 failed, 117 finished; 100 of them are shown, all with: mirl status --all"
+    assert len(mirl("status", "--all").stdout.splitlines()) == 122

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from mirl.config import ConfigError, choose
@@ -39,7 +39,13 @@ SeedsOption = Annotated[
 ]
 BudgetOption = Annotated[str, typer.Option("--budget", help="tiny, workstation or paper.")]
 RunnerOption = Annotated[str, typer.Option("--runner", help="venv, or docker for the paper's image.")]
-JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Runs at a time; default: as the cores allow.")]
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="Runs at a time; default: as cores and GPUs allow.")
+]
+EveryPaper = Annotated[bool, typer.Option("--all", help="All papers, instead of --paper.")]
+RunsPerGpu = Annotated[
+    int, typer.Option("--runs-per-gpu", min=1, max=10, help="Runs that share a GPU of this host at a time.")
+]
 
 
 def open_experiments(root: Path | None) -> tuple[Path, Experiments]:
@@ -92,9 +98,9 @@ def plan(
     place, experiments = open_experiments(root)
     specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
     lanes = jobs or planning.default_jobs(experiments, specs)
-    estimates = [planning.estimate(place, experiments, spec) for spec in specs]
+    estimates = list(planning.estimate_all(place, experiments, specs))
     console.print(planning.render(estimates))
-    console.print(planning.summary(estimates, lanes))
+    console.print(planning.summary(place, estimates, lanes))
 
 
 @app.command()
@@ -104,21 +110,39 @@ def reproduce(
     method: MethodOption = None,
     seeds: SeedsOption = None,
     budget: BudgetOption = "paper",
+    every_paper: EveryPaper = False,
+    executor: Annotated[
+        str, typer.Option(help="local, slurm, or one that cluster.yaml names.", show_default=True)
+    ] = "local",
     jobs: JobsOption = None,
-    retries: Annotated[int, typer.Option(min=0, help="How often a failed run is tried again.")] = 0,
+    runs_per_gpu: RunsPerGpu = 1,
+    retries: Annotated[
+        int | None, typer.Option(min=0, help="How often a failed run is tried again; default: 0, or cluster.yaml's.")
+    ] = None,
+    retry_wait_s: Annotated[
+        float, typer.Option("--retry-wait-s", min=0, help="Seconds before the first retry; doubles with each.")
+    ] = 30.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be started; start nothing.")] = False,
     runner: RunnerOption = "venv",
     root: Root = None,
 ) -> None:
     """Run what is not finished, then compare. The same command again continues."""
     from mirl.suite import containers
     from mirl.suite import reproduce as reproducing
+    from mirl.suite.executors import Choices
 
     place, experiments = open_experiments(root)
-    if not paper:
-        raise ConfigError(f"--paper is needed (papers: {', '.join(experiments.papers)})")
+    if every_paper and paper:
+        raise ConfigError(f"--all and --paper {paper} exclude each other")
+    if not paper and not every_paper:
+        raise ConfigError(f"--paper or --all is needed (papers: {', '.join(experiments.papers)})")
     specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
     where = choose("runner", runner, containers.RUNNERS)
-    complete = reproducing.reproduce(place, experiments, specs, console, jobs, retries, where)
+    choices = Choices(executor, jobs, retries, retry_wait_s, runs_per_gpu, dry_run, where)
+    if dry_run:
+        reproducing.dry_run(place, experiments, specs, console, choices)
+        return
+    complete = reproducing.reproduce(place, experiments, specs, console, choices)
     reproducing.judge(place, experiments, specs, console)
     raise typer.Exit(0 if complete else 1)
 
@@ -128,6 +152,7 @@ def status(
     paper: PaperOption = None,
     budget: Annotated[str | None, typer.Option(help="tiny, workstation or paper; default: all.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Show every run, however many there are.")] = False,
     root: Root = None,
 ) -> None:
     """The runs that were begun: progress, speed, time left."""
@@ -137,17 +162,17 @@ def status(
     wanted_paper = registry.choose_paper(experiments, paper) if paper else None
     wanted_budget = choose("budget", budget, registry.BUDGETS) if budget else None
 
-    def table() -> object:
-        return showing.render(showing.begun(place, wanted_budget, wanted_paper))
+    def look() -> RenderableType:
+        begun = showing.begun(place, wanted_budget, wanted_paper)
+        return showing.overview(place, begun, show_all) if begun else "nothing was begun yet"
 
     if not watch:
-        begun = showing.begun(place, wanted_budget, wanted_paper)
-        console.print(showing.render(begun) if begun else "nothing was begun yet")
+        console.print(look())
         return
-    with Live(table(), console=console, auto_refresh=False) as live:  # type: ignore[arg-type]
+    with Live(look(), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(1.0)
-            live.update(table(), refresh=True)  # type: ignore[arg-type]
+            live.update(look(), refresh=True)
 
 
 @app.command()
@@ -283,6 +308,7 @@ def regress(
 ) -> None:
     """Tiny runs against what was recorded; exit code 1 outside."""
     from mirl.suite import reproduce as reproducing
+    from mirl.suite.executors import Choices
 
     place, experiments = open_experiments(root)
     if update and not why.strip():
@@ -290,7 +316,7 @@ def regress(
     good = True
     for name in [registry.choose_paper(experiments, paper)] if paper else experiments.papers:
         specs = registry.select(experiments, "tiny", name, task, method, numbers(seeds) if update else None)
-        good &= reproducing.reproduce(place, experiments, specs, console, jobs)
+        good &= reproducing.reproduce(place, experiments, specs, console, Choices(jobs=jobs))
         if update and good:
             reproducing.update_bands(place, experiments, name, specs, why, console)
         good &= reproducing.judge(place, experiments, specs, console)
@@ -426,6 +452,14 @@ def selfcheck(paper: PaperOption = None, root: Root = None) -> None:
 @app.command()
 def run(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="<budget>/<run id>")],
+    runs_per_gpu: RunsPerGpu = 1,
+    wait_s: Annotated[float, typer.Option("--wait-s", min=0, help="Seconds to wait first.")] = 0.0,
+    patience_s: Annotated[
+        float, typer.Option("--patience-s", min=0, help="Seconds to wait for another process that writes this run.")
+    ] = 120.0,
+    parent: Annotated[
+        int | None, typer.Option(help="Stop when this process, which started it, has ended.", show_default=False)
+    ] = None,
     runner: RunnerOption = "venv",
     root: Root = None,
 ) -> None:
@@ -436,7 +470,8 @@ def run(
     place, experiments = open_experiments(root)
     parsed = RunSpec.parse(spec)
     registry.select(experiments, parsed.budget, parsed.paper, parsed.task, parsed.labelled_method, [parsed.seed])
-    raise typer.Exit(running.run(place, experiments, parsed, choose("runner", runner, containers.RUNNERS)))
+    where = choose("runner", runner, containers.RUNNERS)
+    raise typer.Exit(running.run(place, experiments, parsed, runs_per_gpu, wait_s, patience_s, parent, where))
 
 
 @app.command()

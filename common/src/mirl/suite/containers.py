@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mirl.config import ConfigError
@@ -32,6 +33,15 @@ def choose_tool(name: str | None = None, tools: Sequence[str] = TOOLS) -> str:
     raise ConfigError(f"no container tool answers ({' or '.join((name,) if name else tools)}); mirl doctor tells more")
 
 
+@dataclass(frozen=True)
+class Image:
+    """An image that this host has."""
+
+    tool: str
+    name: str
+    digest: str
+
+
 def image_name(paper: str, device: str) -> str:
     return f"mirl/{paper}:{device}"
 
@@ -53,40 +63,40 @@ def make_images(root: Path, papers: set[str], device: str) -> None:
                 raise ConfigError(f"{image_name(paper, device)} was not built; the reason stands above")
 
 
+def require_image(paper: str, device: str) -> Image:
+    """A paper's image. Raises ConfigError where no tool answers or the image is not there."""
+    tool, name = choose_tool(), image_name(paper, device)
+    found = digest(tool, name)
+    if found is None:
+        raise ConfigError(f"{name} is not built; run: make image PAPER={paper} DEVICE={device}")
+    return Image(tool, name, found)
+
+
 def train_command(
+    image: Image,
     root: Path,
     directory: Path,
-    paper: str,
     arguments: Sequence[str],
-    gpu: Mapping[str, str],
-    environment: Sequence[str],
+    cards: str,
+    environment: Mapping[str, str],
 ) -> list[str]:
     """`docker run` of a trainer: as this user, without network, writing nothing but the results folder and /tmp.
 
-    directory: the run's, under results. arguments: those of `python -m <paper>`. environment: NAME=value for the
-    container. gpu: CUDA_VISIBLE_DEVICES of the card to use, or nothing. A container that an earlier, killed runner
-    left is ended first.
-    Raises ConfigError where no tool answers or the image is not there.
+    directory: the run's, under results. arguments: those of `python -m <paper>`. cards: as CUDA_VISIBLE_DEVICES has
+    them, or nothing. environment: of the container.
     """
-    tool = choose_tool()
-    image = image_name(paper, "gpu" if gpu else "cpu")
-    found = digest(tool, image)
-    if found is None:
-        raise ConfigError(f"{image} is not built; run: make image PAPER={paper} DEVICE={image.rpartition(':')[2]}")
-    name = container_name(directory)
-    end_container(tool, name)
     inside = f"{RESULTS}/{directory.relative_to(root / 'results')}"
-    words = [word for one in (*environment, f"MIRL_IMAGE_DIGEST={found}") for word in ("--env", one)]
+    given = {**environment, "MIRL_IMAGE_DIGEST": image.digest}
+    variables = [word for name, value in given.items() for word in ("--env", f"{name}={value}")]
     return [
-        tool, "run", "--rm", "--name", name, "--user", f"{os.getuid()}:{os.getgid()}", "--network", "none",
-        "--read-only", "--tmpfs", "/tmp:exec", "--volume", f"{root / 'results'}:{RESULTS}",
-        *gpu_options(tool, gpu), *words, image, *arguments, "--run-dir", inside,
+        image.tool, "run", "--rm", "--name", container_name(directory), "--user", f"{os.getuid()}:{os.getgid()}",
+        "--network", "none", "--read-only", "--tmpfs", "/tmp:exec", "--volume", f"{root / 'results'}:{RESULTS}",
+        *gpu_options(image.tool, cards), *variables, image.name, *arguments, "--run-dir", inside,
     ]  # fmt: skip
 
 
-def gpu_options(tool: str, gpu: Mapping[str, str]) -> list[str]:
-    """What gives a container the cards of CUDA_VISIBLE_DEVICES, and no other."""
-    cards = gpu.get("CUDA_VISIBLE_DEVICES")
+def gpu_options(tool: str, cards: str) -> list[str]:
+    """What gives a container these cards, named as in CUDA_VISIBLE_DEVICES, and no other."""
     if not cards:
         return []
     if tool == "podman":
@@ -99,8 +109,9 @@ def container_name(directory: Path) -> str:
     return f"mirl-{hashlib.sha256(str(directory).encode()).hexdigest()[:16]}"
 
 
-def end_container(tool: str, name: str) -> None:
-    """Let a container that outlived its runner save its checkpoint, and remove it; nothing where there is none."""
+def end_leftover(image: Image, directory: Path) -> None:
+    """Let a container that outlived its killed runner save its checkpoint, and remove it."""
+    tool, name = image.tool, container_name(directory)
     if quiet(tool, "container", "inspect", name).returncode == 0:
         quiet(tool, "stop", "--time", str(GRACE_S), name)
         quiet(tool, "rm", "--force", name)

@@ -1,4 +1,4 @@
-"""Only one `mirl reproduce` at a time drives a results folder; a dead one's lock is cleared, a live one's respected."""
+"""Only one `mirl reproduce` at a time drives a results folder: a dead one's lock is taken over, a live one stays."""
 
 from __future__ import annotations
 
@@ -24,44 +24,47 @@ SILENT_S = 60.0
 
 
 @contextlib.contextmanager
-def driver_lock(folder: Path) -> Iterator[bool]:
-    """Hold `folder`; yields True where a dead driver's lock was cleared. Raises ConfigError while another one lives."""
+def driver_lock(folder: Path) -> Iterator[None]:
+    """Hold `folder`. Raises ConfigError while another driver lives; the lock of one that died is taken over."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ".driver.json"
-    me = psutil.Process()
+    me = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
     with (folder / ".driver.guard").open("a") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)  # two newcomers must not clear and take the same dead lock
-        cleared = path.exists()
         if (owner := read_owner(path)) and is_alive(owner, path):
             raise ConfigError(
                 f"{folder} is driven by another mirl reproduce (process {owner['pid']} on {owner['host']}); "
                 "wait for it, or end it"
             )
-        write_json(path, {"host": socket.gethostname(), "pid": me.pid, "started": me.create_time()})
+        write_json(path, me)
     ended = threading.Event()
     heart = threading.Thread(target=beat, args=(path, ended), daemon=True)
     heart.start()
     try:
-        yield cleared
+        yield
     finally:
         ended.set()
         heart.join()
-        path.unlink(missing_ok=True)
+        if read_owner(path) == me:  # else this host slept for so long that another one took over
+            path.unlink(missing_ok=True)
 
 
 def read_owner(path: Path) -> dict[str, Any] | None:
+    """Who holds the lock; None where nobody does, or where the file is torn."""
     try:
         owner: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
+        return owner if {"host", "pid", "started"} <= set(owner) else None
+    except (OSError, ValueError, TypeError):
         return None
-    return owner
 
 
 def is_alive(owner: dict[str, Any], path: Path) -> bool:
     """By process id and start time on this host, by the age of the heartbeat elsewhere."""
     if owner["host"] == socket.gethostname():
         try:
-            return bool(abs(psutil.Process(owner["pid"]).create_time() - owner["started"]) < 1.0)
+            process = psutil.Process(owner["pid"])
+            is_it = abs(process.create_time() - owner["started"]) < 1.0
+            return is_it and process.status() != psutil.STATUS_ZOMBIE  # dead, and not yet reaped by its parent
         except psutil.NoSuchProcess:
             return False
     try:
@@ -71,6 +74,7 @@ def is_alive(owner: dict[str, Any], path: Path) -> bool:
 
 
 def beat(path: Path, ended: threading.Event) -> None:
+    """Renew the lock's time until `ended`."""
     while not ended.wait(HEARTBEAT_S):
         with contextlib.suppress(FileNotFoundError):
             os.utime(path)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psutil
 
-from mirl.files import write_json
+from mirl.files import write_atomically
+from mirl.suite.executors import Executor
 from mirl.suite.experiments import Experiments, RunSpec
 from mirl.suite.orphans import die_with_parent
 
@@ -23,49 +28,46 @@ POLL_S = 0.5
 
 
 def run_all(
-    root: Path,
-    experiments: Experiments,
-    specs: Sequence[RunSpec],
-    jobs: int,
-    retries: int,
-    runner: str,
-    clear_lock: bool,
-    watch: Callable[[], None],
+    root: Path, experiments: Experiments, specs: Sequence[RunSpec], executor: Executor, watch: Callable[[], None]
 ) -> int:
-    """Run the specs, `jobs` at a time, until all have ended; `watch` is called twice a second meanwhile.
+    """Run the specs until all have ended; `watch` is called twice a second meanwhile.
 
     Returns Snakemake's exit code: 0 where every run finished. SIGTERM and SIGINT let no new run begin and ask the
     running ones to save a checkpoint and end.
     """
-    folder = root / "results/runs"
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / ".workflow.json"
-    write_json(config, workflow_config(root, experiments, specs, runner))
-    threads = max(experiments.papers[spec.paper].threads for spec in specs)
-    if clear_lock:
-        snakemake(folder, config, "--unlock").wait()
-    engine = snakemake(
-        folder, config, "--cores", str(jobs * threads), "--jobs", str(jobs), "--keep-going",
-        "--retries", str(retries), "--rerun-incomplete", "--rerun-triggers", "mtime", "params", "input",
-    )  # fmt: skip
-    with stopped_by_signals(engine):
+    folder = folder_of(root)
+    with (folder / "engine.log").open("a") as log:
+        engine = subprocess.Popen(
+            command(folder, write_config(folder, workflow_config(root, experiments, specs, executor)), executor),
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C reaches it only through us
+            preexec_fn=partial(die_with_parent, os.getpid()),
+        )  # fmt: skip
+    with stopped_by_signals(engine, executor) as stopping:
         while engine.poll() is None:
             watch()
+            if stopping.is_asked and executor.is_idle():
+                engine.kill()  # it would find out at its next look at the queue, and has nothing to save
             time.sleep(POLL_S)
         watch()
     return engine.returncode
 
 
-def workflow_config(root: Path, experiments: Experiments, specs: Sequence[RunSpec], runner: str) -> dict[str, object]:
-    """What the Snakefile needs to know."""
-    papers = {spec.paper: experiments.papers[spec.paper] for spec in specs}
-    mirl = [sys.executable, "-m", "mirl.suite.cli", "run", "--root", str(root), "--runner", runner]
-    return {
-        "specs": [str(spec) for spec in specs],
-        "threads": {name: entry.threads for name, entry in papers.items()},
-        "memory": {str(spec): papers[spec.paper].tasks[spec.task].cost[spec.method].memory_mib for spec in specs},
-        "mirl": shlex.join(mirl),
-    }
+def dry_run(root: Path, experiments: Experiments, specs: Sequence[RunSpec], executor: Executor) -> tuple[int, str]:
+    """What Snakemake would start: its exit code and its own words. Nothing is started."""
+    folder = folder_of(root)
+    config = write_config(folder, workflow_config(root, experiments, specs, executor))
+    planned = subprocess.run(
+        [*command(folder, config, executor), "--dry-run"], capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    return planned.returncode, planned.stdout + planned.stderr
+
+
+def folder_of(root: Path) -> Path:
+    """Where the engine works, made if need be."""
+    folder = root / "results/runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def log_path(root: Path) -> Path:
@@ -73,26 +75,53 @@ def log_path(root: Path) -> Path:
     return root / "results/runs/engine.log"
 
 
-def snakemake(folder: Path, config: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Snakemake in a process group of its own, so that Ctrl-C reaches it only through us."""
-    command = [
+def workflow_config(
+    root: Path, experiments: Experiments, specs: Sequence[RunSpec], executor: Executor
+) -> dict[str, object]:
+    """What the Snakefile needs to know."""
+    mirl = [sys.executable, "-m", "mirl.suite.cli", "run", "--root", str(root), *executor.run_words]
+    return {
+        "specs": [str(spec) for spec in specs],
+        "threads": {spec.paper: experiments.papers[spec.paper].threads for spec in specs},
+        "resources": {str(spec): executor.resources[str(spec)] for spec in specs},
+        "retry_wait_s": executor.retry_wait_s,
+        "mirl": shlex.join(mirl),
+    }
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> Path:
+    """A file of its own for each drive: jobs in a queue read theirs when they begin, after other drives it may be."""
+    content = json.dumps(config, indent=1)
+    path = folder / f".drives/{hashlib.sha256(content.encode()).hexdigest()[:16]}.json"
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, content)
+    return path
+
+
+def command(folder: Path, config: Path, executor: Executor) -> list[str]:
+    """Snakemake's command line.
+
+    Its own lock is not used: ours keeps a second driver out, and needs no unlocking after a kill. Runs do not depend on
+    each other, so the greedy scheduler is as good as the one that solves an integer program over all of them.
+    """
+    return [
         sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(folder),
-        "--configfile", str(config), "--nocolor", "--quiet", "progress", *arguments,
+        "--configfile", str(config), "--nocolor", "--quiet", "progress", "--nolock", "--scheduler", "greedy",
+        "--keep-going", "--keep-incomplete", "--rerun-incomplete", "--rerun-triggers", "mtime", "params", "input",
+        "--retries", str(executor.retries), "--jobs", str(executor.jobs), *executor.words,
     ]  # fmt: skip
-    with (folder / "engine.log").open("a") as log:
-        return subprocess.Popen(
-            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=die_with_parent
-        )
 
 
 class stopped_by_signals:  # noqa: N801
     """While entered, SIGTERM and SIGINT stop the engine: nothing new begins, running trainers save and end."""
 
-    def __init__(self, engine: subprocess.Popen[bytes]) -> None:
-        self.engine = engine
+    def __init__(self, engine: subprocess.Popen[bytes], executor: Executor) -> None:
+        self.engine, self.executor = engine, executor
+        self.is_asked = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> stopped_by_signals:
         self.before = {number: signal.signal(number, self.stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():
@@ -102,16 +131,6 @@ class stopped_by_signals:  # noqa: N801
         if self.engine.poll() is not None:
             return
         print("stopping: running experiments save a checkpoint; the same command continues", file=sys.stderr)
-        descendants = psutil.Process(self.engine.pid).children(recursive=True)
         os.kill(self.engine.pid, signal.SIGTERM)  # Snakemake begins nothing new and waits for what runs
-        for process in descendants:
-            if is_runner(process):
-                process.send_signal(signal.SIGTERM)
-
-
-def is_runner(process: psutil.Process) -> bool:
-    """True for a `mirl run` process, which hands signals on to its trainer."""
-    try:
-        return process.cmdline()[1:4] == ["-m", "mirl.suite.cli", "run"]
-    except psutil.Error:
-        return False
+        self.executor.stop(psutil.Process(self.engine.pid))
+        self.is_asked = True

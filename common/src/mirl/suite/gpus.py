@@ -1,46 +1,93 @@
-"""One run, one GPU: a free card is taken by a lock file that the kernel lets go of when its owner ends."""
+"""One run, one GPU, or a stated share of one: a lock that the kernel lets go of when all who hold it have ended."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import re
 import shutil
+import struct
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+
+UNITS = 2520
+"""A card's lock file is locked by ranges of bytes, a share of a card being a share of these: halves and thirds of one
+card exclude each other wherever they overlap. Every number up to MOST_RUNS_A_GPU divides it."""
+MOST_RUNS_A_GPU = 10
+
+
+@dataclass(frozen=True)
+class Share:
+    """A GPU, or a part of it, for one run."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    """Variables for the trainer; empty where a scheduler has chosen already, or where there is no GPU."""
+    locks: tuple[int, ...] = ()
+    """File descriptors that the trainer inherits: the card stays taken for as long as it lives, whoever dies before."""
+
+
+def visible() -> dict[str, str]:
+    """The GPUs that a run may use, as CUDA_VISIBLE_DEVICES names them, each with the name of its lock.
+
+    All that the driver shows, or those of them that CUDA_VISIBLE_DEVICES names.
+    """
+    smi = shutil.which("nvidia-smi")
+    listed = subprocess.run([smi, "-L"], capture_output=True, text=True).stdout if smi else ""
+    cards = dict(re.findall(r"^GPU (\d+): .*\(UUID: ([^)]+)\)", listed, flags=re.MULTILINE))
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None or not cards:
+        return cards
+    return {name: cards.get(name, name) for name in filter(None, map(str.strip, chosen.split(",")))}
 
 
 def count() -> int:
-    """How many GPUs the driver shows; 0 without one."""
-    smi = shutil.which("nvidia-smi")
-    if not smi:
-        return 0
-    done = subprocess.run([smi, "-L"], capture_output=True, text=True)
-    return sum(line.startswith("GPU ") for line in done.stdout.splitlines()) if done.returncode == 0 else 0
+    """How many GPUs runs may use here; 0 without a driver."""
+    return len(visible())
 
 
 @contextlib.contextmanager
-def taken(poll_s: float = 1.0) -> Iterator[dict[str, str]]:
-    """Environment variables that give a run its GPU: CUDA_VISIBLE_DEVICES of a free one.
+def taken(runs_a_gpu: int = 1, poll_s: float = 1.0) -> Iterator[Share]:
+    """A free GPU, or a free share of one where `runs_a_gpu` may run on each. Waits while all are taken.
 
-    Empty where a scheduler has chosen already, or where there is none. Waits while all are taken.
+    Empty where Slurm has chosen already, or where there is none. The locks are this user's; those of another user are
+    not seen.
     """
-    cards = 0 if "CUDA_VISIBLE_DEVICES" in os.environ else count()
+    cards = {} if "SLURM_JOB_ID" in os.environ else visible()
     if not cards:
-        yield {}
+        yield Share()
         return
     folder = Path(tempfile.gettempdir()) / f"mirl-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    shares = [(part, name) for part in range(runs_a_gpu) for name in cards]  # every card once, before any twice
     while True:
-        for card in range(cards):
-            with (folder / f"{card}.lock").open("a") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                yield {"CUDA_VISIBLE_DEVICES": str(card)}
-                return
+        for part, name in shares:
+            with (folder / f"{cards[name].replace('/', '-')}.lock").open("a") as lock:
+                if lock_part(lock.fileno(), part, runs_a_gpu):
+                    yield Share(environment_of(name, runs_a_gpu), (lock.fileno(),))
+                    return
         time.sleep(poll_s)
+
+
+def lock_part(descriptor: int, part: int, parts: int) -> bool:
+    """Take one of `parts` equal parts of a card; False where somebody holds any of it.
+
+    The lock belongs to the open file, not to the process (F_OFD_SETLK): whoever inherits the descriptor holds it too.
+    """
+    size = UNITS // parts
+    wanted = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, part * size, size, 0)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def environment_of(name: str, runs_a_gpu: int) -> dict[str, str]:
+    """The card, and that TensorFlow must not take all of its memory at once where others run on it too."""
+    shared = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if runs_a_gpu > 1 else {}
+    return {"CUDA_VISIBLE_DEVICES": name, **shared}

@@ -2,10 +2,10 @@
 
     python lock.py papers/mime      (in an environment with poetry and poetry-plugin-export; `make lock` makes one)
 
-Only the standard library is used. The suite's project gives requirements-suite.txt and, for images,
-requirements-image.txt without the tools of development. A paper gives requirements-gpu.txt,
-which is everything, with the extra `gpu` where there is one, and requirements-cpu.txt, which leaves the CUDA libraries
-and torch's CUDA build out.
+Only the standard library is used. The suite's project gives requirements-suite.txt; for images requirements-image.txt,
+without the tools of development; and requirements-slurm.txt, which is what its environment lacks to submit to Slurm. A
+paper gives requirements-gpu.txt, which is everything, with the extra `gpu` where there is one, and
+requirements-cpu.txt, which leaves the CUDA libraries and torch's CUDA build out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ def main() -> int:
     subprocess.run([poetry, "lock", "--directory", str(project)], check=True)
     extras = tomllib.loads((project / "pyproject.toml").read_text())["project"].get("optional-dependencies", {})
     if "suite" in extras:
-        write(project / "requirements-suite.txt", export(poetry, project, "--with", "dev", extras=["suite"]))
+        suite = export(poetry, project, "--with", "dev", extras=["suite"])
+        both = export(poetry, project, "--with", "dev", extras=["suite", "slurm"])
+        write(project / "requirements-suite.txt", suite)
+        write(project / "requirements-slurm.txt", [one for one in both if one not in suite])
         write(project / "requirements-image.txt", export(poetry, project, extras=["suite", "image"]))
         return 0
     whole, plain = (export(poetry, project, "--with", "dev", extras=names) for names in (list(extras), []))

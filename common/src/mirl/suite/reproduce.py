@@ -13,24 +13,20 @@ from mirl.manifest import lock_sha256
 from mirl.run import read_record
 from mirl.suite import containers, engine, plan, venvs
 from mirl.suite.driver_lock import driver_lock
+from mirl.suite.executors import LOCAL, Choices, choose_executor
 from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.plan import Estimate
 from mirl.suite.results import run_directory
-from mirl.suite.runner import registered_fields
+from mirl.suite.runner import device_here, registered_fields
 from mirl.suite.status import Watcher
 
 
 def reproduce(
-    root: Path,
-    experiments: Experiments,
-    specs: Sequence[RunSpec],
-    console: Console,
-    jobs: int | None = None,
-    retries: int = 0,
-    runner: str = "venv",
+    root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console, choices: Choices = LOCAL
 ) -> bool:
     """Bring every SPEC to its end; True where all are finished. Raises ConfigError before anything is started.
 
-    runner: `venv` for the papers' environments, `docker` for their images; what is missing of either is made.
+    Environments, or images, that are missing are made.
     """
     left = unfinished(root, specs)
     for spec in specs:
@@ -38,23 +34,43 @@ def reproduce(
     if not left:
         console.print(f"nothing to do: {len(specs)} of {len(specs)} runs are finished")
         return True
-    papers = {spec.paper for spec in left}
-    if runner == "venv":
-        set_up_papers(root, papers)
-    else:
-        containers.make_images(root, papers, venvs.detect_device())
-    jobs = jobs or plan.default_jobs(experiments, left)
-    announce(root, experiments, specs, jobs, console)
-    with driver_lock(root / "results/runs") as dead_lock_cleared:
+    with driver_lock(root / "results/runs"):
+        estimates = list(plan.estimate_all(root, experiments, specs))
+        executor = choose_executor(root, experiments, [one for one in estimates if not one.finished], choices)
+        papers = {spec.paper for spec in left}
+        if choices.runner == "venv":
+            set_up_papers(root, papers, executor.device)
+        else:
+            containers.make_images(root, papers, executor.device or device_here())
+        announce(root, estimates, choices, executor.jobs, console)
+        if executor.going_on:
+            console.print(f"{executor.going_on} runs of an earlier drive go on in the queue; they are waited for")
         watcher = Watcher(root, left, console)
         with watcher:
-            code = engine.run_all(root, experiments, left, jobs, retries, runner, dead_lock_cleared, watcher.refresh)
+            code = engine.run_all(root, experiments, left, executor, watcher.refresh)
     failed = unfinished(root, specs)
     if failed:
         console.print(f"{len(failed)} of {len(specs)} runs are not finished; the same command continues them")
     if failed and code and not any(read_record(run_directory(root, spec)) for spec in failed):
         raise ConfigError(f"the engine ended with code {code} before any run began; see {engine.log_path(root)}")
     return not failed
+
+
+def dry_run(root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console, choices: Choices) -> None:
+    """Say what `reproduce` would start, in the engine's own words; start nothing."""
+    left = unfinished(root, specs)
+    for spec in specs:
+        refuse_other_budget(root, experiments, spec)
+    if not left:
+        console.print(f"nothing to do: {len(specs)} of {len(specs)} runs are finished")
+        return
+    estimates = list(plan.estimate_all(root, experiments, left))
+    executor = choose_executor(root, experiments, estimates, choices)
+    console.print(plan.summary(root, estimates, executor.jobs, choices.executor == "local"))
+    code, words = engine.dry_run(root, experiments, left, executor)
+    if code:
+        raise ConfigError(f"the engine's dry run ended with code {code}: {words.splitlines()[-1] if words else ''}")
+    console.print(words, markup=False, end="")
 
 
 def unfinished(root: Path, specs: Sequence[RunSpec]) -> list[RunSpec]:
@@ -90,18 +106,17 @@ def refuse_other_budget(root: Path, experiments: Experiments, spec: RunSpec) -> 
             )
 
 
-def announce(root: Path, experiments: Experiments, specs: Sequence[RunSpec], jobs: int, console: Console) -> None:
+def announce(root: Path, estimates: Sequence[Estimate], choices: Choices, jobs: int, console: Console) -> None:
     """Say what will be done; where it is more than a day, show the whole plan and the way to a smaller budget."""
-    estimates = [plan.estimate(root, experiments, spec) for spec in specs]
-    if plan.total_wall_s(estimates, jobs) > plan.DAY_S:
+    papers = {one.spec.paper for one in estimates}
+    if plan.total_wall_s(estimates, jobs) > plan.DAY_S or len(papers) > 1:
         console.print(plan.render(estimates))
-        first = specs[0]
+    if plan.total_wall_s(estimates, jobs) > plan.DAY_S:
+        first = estimates[0].spec
         smaller = "workstation" if first.budget == "paper" else "tiny"
-        console.print(
-            f"This is more than a day here. A smaller budget: mirl reproduce --paper {first.paper} "
-            f"--task {first.task} --budget {smaller}"
-        )
-    console.print(plan.summary(estimates, jobs))
+        which = f"--paper {first.paper} --task {first.task}" if len(papers) == 1 else "--all"
+        console.print(f"This is more than a day. A smaller budget: mirl reproduce {which} --budget {smaller}")
+    console.print(plan.summary(root, estimates, jobs, choices.executor == "local"))
 
 
 def judge(root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console) -> bool:

@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from mirl.files import read_json, whole_lines
 from mirl.recorder import EPISODES_HEADER, METRICS_HEADER
 from mirl.suite.experiments import Metric, RunSpec
-from mirl.suite.records import Reference, read_table
+
+if TYPE_CHECKING:  # pandas takes a second to import: to see what state a run is in, nobody needs to wait for it
+    import pandas as pd
+
+    from mirl.suite.records import Reference
 
 State = Literal["not run", "running", "interrupted", "failed", "killed", "finished"]
 Source = Literal["runs", "published", "authors"]
@@ -157,6 +159,8 @@ def read_episodes(path: Path) -> pd.DataFrame:
 
 
 def read_columns(path: Path, name: str, header: str) -> pd.DataFrame:
+    import pandas as pd
+
     file = path / name if path.is_dir() else path
     try:
         lines = whole_lines(read_text(file))
@@ -198,4 +202,6 @@ def reference_path(root: Path, paper: str) -> Path:
 
 def read_references(root: Path, paper: str) -> list[Reference]:
     """What the paper reports; none where nothing is recorded. Raises ConfigError naming the line that is wrong."""
+    from mirl.suite.records import Reference, read_table
+
     return read_table(reference_path(root, paper), Reference)

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,44 +15,91 @@ from typing import Any
 from mirl.attempt_log import LOG_IS_KEPT, next_attempt_log
 from mirl.config import ConfigError, option_of
 from mirl.folder import hold, read_record
-from mirl.suite import containers, gpus
+from mirl.suite import containers, gpus, slurm
 from mirl.suite.experiments import Experiments, RunSpec
-from mirl.suite.orphans import stop_with_parent
+from mirl.suite.orphans import stop_with_parent, wait_for_group
 from mirl.suite.results import run_directory
 
-WAIT_FOR_OWNER_S = 120.0
-"""How long to wait for an orphan, which saves its checkpoint when its parent dies, to let go of the folder."""
+LIMIT_SIGNAL = signal.SIGURG
+"""Says that a scheduler's time limit is near. Who does not ask for it ignores it, so it may go to all of a job."""
 
 
-def run(root: Path, experiments: Experiments, spec: RunSpec, runner: str = "venv") -> int:
-    """Run one SPEC to its end; returns the trainer's exit code (128 + n if signal n ended it).
+CARDS = "CUDA_VISIBLE_DEVICES"
 
-    runner: `venv` for the paper's environment, `docker` for its image. Raises ConfigError where that is missing.
+
+class LimitIsNear(Exception):  # noqa: N818
+    """LIMIT_SIGNAL came before there was a trainer to stop."""
+
+
+def run(
+    root: Path,
+    experiments: Experiments,
+    spec: RunSpec,
+    runs_a_gpu: int = 1,
+    wait_s: float = 0.0,
+    patience_s: float = 120.0,
+    parent: int | None = None,
+    runner: str = "venv",
+) -> int:
+    """Run one SPEC to its end; returns the trainer's exit code (128 + n if signal n ended it), 0 where it is finished.
+
+    Waits `wait_s` seconds first, then up to `patience_s` for another process to let go of the run directory. A run that
+    its scheduler's time limit stopped is put back into the queue. `parent`: who started it, and with whom it ends.
+    `runner`: `venv` for the paper's environment, `docker` for its image; raises ConfigError where that is missing.
     """
-    directory = run_directory(root, spec)
-    words = train_arguments(experiments, spec)
-    python = paper_python(root, spec.paper) if runner == "venv" else None
-    stop_with_parent()
-    hold(directory, WAIT_FOR_OWNER_S).close()
-    threads = str(experiments.papers[spec.paper].threads)
-    with gpus.taken() as gpu, next_attempt_log(directory).open("w") as log:
+    stop_with_parent(parent)
+    relay = SignalRelay()
+    try:
+        time.sleep(wait_s)
+        code = train(root, experiments, spec, runs_a_gpu, patience_s, relay, runner)
+    except LimitIsNear:
+        code = 128 + LIMIT_SIGNAL
+    if code and relay.limit_is_near:
+        slurm.put_back()
+    return code
+
+
+def train(
+    root: Path,
+    experiments: Experiments,
+    spec: RunSpec,
+    runs_a_gpu: int,
+    patience_s: float,
+    relay: SignalRelay,
+    runner: str,
+) -> int:
+    """One try: the trainer with its log and its GPU."""
+    directory, words = run_directory(root, spec), train_arguments(experiments, spec)
+    image = containers.require_image(spec.paper, device_here()) if runner == "docker" else None
+    start = (
+        [] if image else [str(paper_python(root, spec.paper)), "-m", spec.paper, *words, "--run-dir", str(directory)]
+    )
+    if image:
+        containers.end_leftover(image, directory)
+    hold(directory, patience_s).close()
+    if (directory / "manifest.json").exists():
+        print(f"{spec} is finished: nothing to do")
+        return 0
+    with gpus.taken(runs_a_gpu) as share, next_attempt_log(directory).open("w") as log:
+        threads = str(experiments.papers[spec.paper].threads)
         added = {LOG_IS_KEPT: "1", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads}
-        if python:
-            command = [str(python), "-m", spec.paper, *words, "--run-dir", str(directory)]
-        else:
-            cards = gpu or {key: os.environ[key] for key in ("CUDA_VISIBLE_DEVICES",) if os.environ.get(key)}
-            given = [f"{key}={value}" for key, value in added.items()]
-            command = containers.train_command(root, directory, spec.paper, words, cards, given)
-        environment = {**os.environ, **gpu, **added}
-        trainer = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env=environment, process_group=0, preexec_fn=stop_with_parent,
+        environment = {**os.environ, **share.environment}
+        if image:
+            start = containers.train_command(image, root, directory, words, environment.get(CARDS, ""), added)
+        relay.trainer = trainer = subprocess.Popen(
+            start, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=share.locks,
+            env={**environment, **added}, process_group=0,
+            preexec_fn=partial(stop_with_parent, os.getpid()),
         )  # fmt: skip
-        pass_signals_on(trainer)
-        code = trainer.wait()
+        code = wait_for_group(trainer)
     if code != 0:
         print(f"mirl: {spec} {why(directory, code)}; see {log.name}", file=sys.stderr)
     return 128 - code if code < 0 else code
+
+
+def device_here() -> str:
+    """The image's device for this host: gpu where a run gets one."""
+    return "gpu" if gpus.count() or os.environ.get(CARDS) else "cpu"
 
 
 def train_arguments(experiments: Experiments, spec: RunSpec) -> list[str]:
@@ -90,15 +139,35 @@ def paper_python(root: Path, paper: str) -> Path:
     return python
 
 
-def pass_signals_on(trainer: subprocess.Popen[bytes]) -> None:
-    """Hand SIGTERM and SIGINT to the trainer's process group, which saves a checkpoint and ends."""
+class SignalRelay:
+    """Hands SIGTERM and SIGINT to the trainer's process group, which saves a checkpoint and ends.
 
-    def hand_on(number: int, frame: FrameType | None) -> None:
-        if trainer.poll() is None:
-            os.killpg(trainer.pid, number)
+    Not in a Slurm step, whose signals reach every process of it: a trainer that hears one twice stops at once.
+    LIMIT_SIGNAL, which a trainer ignores, becomes SIGTERM.
+    """
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, hand_on)
+    def __init__(self) -> None:
+        self.trainer: subprocess.Popen[bytes] | None = None
+        self.limit_is_near = False
+        signal.signal(LIMIT_SIGNAL, self.at_limit)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.hand_on)
+
+    def hand_on(self, number: int, frame: FrameType | None) -> None:
+        if self.trainer is None:
+            raise SystemExit(128 + number)
+        if "SLURM_STEP_ID" not in os.environ:
+            self.tell_trainer(number)
+
+    def at_limit(self, number: int, frame: FrameType | None) -> None:
+        self.limit_is_near = True
+        if self.trainer is None:
+            raise LimitIsNear
+        self.tell_trainer(signal.SIGTERM)
+
+    def tell_trainer(self, number: int) -> None:
+        if self.trainer and self.trainer.returncode is None:  # not reaped: the group is still its own
+            os.killpg(self.trainer.pid, number)
 
 
 def why(directory: Path, code: int) -> str:

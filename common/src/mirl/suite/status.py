@@ -1,16 +1,23 @@
-"""What runs are doing: a table for `mirl status` and, on a terminal, live during `mirl reproduce`; else lines."""
+"""What runs are doing: a table for `mirl status` and, on a terminal, live during `mirl reproduce`; else lines.
+
+Everything is read from the run directories, so runs on other hosts that share the folder are shown alike.
+"""
 
 from __future__ import annotations
 
+import glob
+import socket
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from mirl.clock import describe_duration, describe_progress
 from mirl.config import ConfigError
@@ -19,6 +26,9 @@ from mirl.suite.results import State, read_state, run_directory
 
 LINE_PERIOD_S = 30.0
 STYLES = {"finished": "green", "running": "cyan", "failed": "red", "killed": "red", "interrupted": "yellow"}
+ORDER: tuple[State, ...] = ("running", "failed", "killed", "interrupted", "not run", "finished")
+ROWS = 100
+"""With more runs than this, those that matter least are counted and not shown: finished ones first."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +37,15 @@ class Progress:
 
     spec: RunSpec
     state: State
-    env_step: int
-    total_env_steps: int
-    env_steps_per_s: float
-    wall_s: float
+    env_step: int = 0
+    total_env_steps: int = 0
+    env_steps_per_s: float = 0.0
+    wall_s: float = 0.0
     """Of a finished run; 0 before."""
-    note: str
+    note: str = ""
     """Why it is not finished, or the last metric."""
+    host: str = ""
+    """Where it runs or ran last."""
 
 
 def read_progress(root: Path, spec: RunSpec) -> Progress:
@@ -48,52 +60,79 @@ def read_progress(root: Path, spec: RunSpec) -> Progress:
         env_steps_per_s=record.get("env_steps_per_s", 0.0),
         wall_s=found.manifest.get("wall_s", 0.0),
         note=found.reason or record.get("last_metric", ""),
+        host=record.get("host", ""),
     )
 
 
-def begun(root: Path, budget: str | None, paper: str | None) -> list[Progress]:
+def begun(root: Path, budget: str | None, paper: str | None) -> list[RunSpec]:
     """Every run that has a run.json under results/runs, by name."""
     folder = root / "results/runs"
-    runs = []
-    for path in sorted(folder.glob(f"{budget or '*'}/{paper or '*'}/*/*/seed*/run.json")):
+    specs = []
+    for place in sorted(glob.glob(f"{budget or '*'}/{paper or '*'}/*/*/seed*/run.json", root_dir=folder)):
         try:
-            spec = RunSpec.parse(str(path.parent.relative_to(folder)))
+            specs.append(RunSpec.parse(place.removesuffix("/run.json")))
         except ConfigError:  # a folder that was moved aside
             continue
-        runs.append(read_progress(root, spec))
-    return runs
+    return specs
 
 
-def render(runs: Sequence[Progress]) -> Table:
-    """A line a run: state, bar, env steps, speed, time left, last metric or reason."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "state", "", "env steps", "per s", "eta", "last"):
-        table.add_column(column, justify="right" if column in ("env steps", "per s", "eta") else "left", no_wrap=True)
+def is_finished(root: Path, spec: RunSpec) -> bool:
+    return (run_directory(root, spec) / "manifest.json").exists()
+
+
+def overview(root: Path, specs: Sequence[RunSpec], show_all: bool) -> RenderableType:
+    """How many runs are in which state, and a line a run: of all, or of as many as matter most."""
+    finished = [spec for spec in specs if is_finished(root, spec)]
+    left = set(specs).difference(finished)
+    runs = [read_progress(root, spec) for spec in specs if spec in left]
+    room = len(specs) if show_all else ROWS - len(runs)
+    runs += [read_progress(root, spec) for spec in finished[: max(room, 0)]]
+    counts: Counter[State] = Counter(run.state for run in runs if run.spec in left)
+    counts["finished"] += len(finished)
+    return render(runs, counts, len(specs) if show_all else ROWS)
+
+
+def render(runs: Iterable[Progress], counts: Counter[State], rows: int) -> RenderableType:
+    """A line a run, the running ones first, up to `rows` of them; then the counts."""
+    ordered = sorted(runs, key=lambda run: ORDER.index(run.state))
+    said = Text(", ".join(f"{counts[state]:,} {state}" for state in ORDER if counts[state]))
+    if counts.total() > min(len(ordered), rows):
+        said.append(f"; {min(len(ordered), rows)} of them are shown, all with: mirl status --all")
+    return Group(table(ordered[:rows]), said)
+
+
+def table(runs: Sequence[Progress]) -> Table:
+    """A line a run: state, bar, env steps, speed, time left, host where there are others, last metric or reason."""
+    here = {"", socket.gethostname()}
+    elsewhere = any(run.host not in here for run in runs)
+    columns = ("run", "state", "", "env steps", "per s", "eta", *(["host"] if elsewhere else []), "last")
+    shown = Table(box=None, pad_edge=False)
+    for column in columns:
+        shown.add_column(column, justify="right" if column in ("env steps", "per s", "eta") else "left", no_wrap=True)
     for run in runs:
         left = (run.total_env_steps - run.env_step) / run.env_steps_per_s if run.env_steps_per_s else 0.0
-        table.add_row(
+        shown.add_row(
             str(run.spec),
             f"[{STYLES.get(run.state, 'dim')}]{run.state}[/]",
             ProgressBar(total=run.total_env_steps, completed=run.env_step, width=16) if run.total_env_steps else "",
             f"{run.env_step:,}" if run.total_env_steps else "",
             f"{run.env_steps_per_s:,.0f}" if run.env_steps_per_s else "",
             describe_duration(left) if run.state == "running" and left > 0 else "",
-            run.note,
+            *([run.host] if elsewhere else []),
+            Text(run.note),
         )
-    return table
+    return shown
 
 
 class Watcher:
     """Shows the runs of one `mirl reproduce`: a live table on a terminal, a line at each change elsewhere."""
 
     def __init__(self, root: Path, specs: Sequence[RunSpec], console: Console) -> None:
-        self.root, self.specs, self.console = root, specs, console
+        self.root, self.console = root, console
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self.states: dict[RunSpec, str] = {run.spec: run.state for run in self.read()}
+        self.runs = {spec: read_progress(root, spec) for spec in specs}
         self.spoken = time.monotonic()
-
-    def read(self) -> list[Progress]:
-        return [read_progress(self.root, spec) for spec in self.specs]
+        self.next_look = 0.0
 
     def __enter__(self) -> Watcher:
         if self.live:
@@ -101,22 +140,32 @@ class Watcher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.look()
         if self.live:
             self.live.stop()
 
     def refresh(self) -> None:
-        runs = self.read()
+        """Look at the runs again; thousands on a slow file system are looked at less often than they take to read."""
+        began = time.monotonic()
+        if began >= self.next_look:
+            self.look()
+            self.next_look = time.monotonic() + 9 * (time.monotonic() - began)
+
+    def look(self) -> None:
+        changed = []
+        for spec, before in self.runs.items():
+            if before.state != "finished":
+                self.runs[spec] = read_progress(self.root, spec)
+                if self.runs[spec].state != before.state:
+                    changed.append(self.runs[spec])
         if self.live:
-            self.live.update(render(runs), refresh=True)
+            runs = self.runs.values()
+            self.live.update(render(runs, Counter(run.state for run in runs), ROWS), refresh=True)
             return
-        for run in runs:
-            if run.state != self.states[run.spec]:
-                self.states[run.spec] = run.state
-                self.say(run)
         if time.monotonic() - self.spoken > LINE_PERIOD_S:
-            for run in runs:
-                if run.state == "running":
-                    self.say(run)
+            changed += [run for run in self.runs.values() if run.state == "running" and run not in changed]
+        for run in changed:
+            self.say(run)
 
     def say(self, run: Progress) -> None:
         self.spoken = time.monotonic()
@@ -124,4 +173,4 @@ class Watcher:
             "finished": f"in {describe_duration(run.wall_s)}",
             "running": describe_progress(run.env_step, run.total_env_steps, run.env_steps_per_s),
         }
-        self.console.print(f"{run.spec}  {run.state}  {words.get(run.state, run.note)}")
+        self.console.print(f"{run.spec}  {run.state}  {words.get(run.state, run.note)}", markup=False)
