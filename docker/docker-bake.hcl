@@ -13,7 +13,7 @@ target "paper" {
   context    = "."
   dockerfile = "docker/Dockerfile"
   matrix = {
-    paper  = ["amigo", "mi_asym", "mime", "sami"]
+    paper  = ["amigo", "mi_asym", "mime", "mummi", "sami"]
     device = ["cpu", "gpu"]
   }
   args = {

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 
 from mirl.checkpoint import load_checkpoint
+from mirl.config import ConfigError
 from mirl.paper import main
 from toy import driver
 from toy.__main__ import PAPER
+from toy.config import DriftConfig
 from toy.driver import complaint, contents, record, toy, train
 
 RUN = "--task line --method drift --seed 0 --run-dir {dir}"
@@ -80,6 +82,33 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", f"toy: {BAD[line].format(**places)}\n")
     assert contents(tmp_path) == {}
+
+
+def test_a_paper_may_have_commands_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    def count(words: Sequence[str]) -> int:
+        """count words"""
+        return len(words)
+
+    paper = replace(PAPER, commands={"count_words": count})
+    assert main(paper, ["count_words", "a", "--task", "c"]) == 3
+    assert main(paper, ["--help"]) == 0
+    assert "  count_words count words\n" in capsys.readouterr().out
+    assert main(paper, ["count"]) == 2
+    assert "did you mean count_words? (commands: train, evaluate, demo, describe, bench, count_words)" in (
+        capsys.readouterr().err
+    )
+
+
+def test_what_a_paper_cannot_run_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def check(config: DriftConfig) -> None:
+        raise ConfigError(f"--form {config.form} needs a ruler")
+
+    folder = tmp_path / "seed0"
+    assert main(replace(PAPER, check=check), ["train", *RUN.format(dir=folder).split()]) == 2
+    assert capsys.readouterr().err == "toy: --form straight needs a ruler\n"
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("line", [f"train {RUN} --stepsize 0.1", f"train {RUN} --step-size -0.1"])
@@ -204,7 +233,8 @@ def test_demo_hands_over_to_the_suite(tmp_path: Path) -> None:
     suite.write_text('#!/bin/sh\necho "$@"\nexit 7\n')
     suite.chmod(0o755)
     done = toy("demo", "--task", "PLANE", environment={"MIRL_SUITE": str(suite)})
-    assert (done.returncode, done.stdout) == (7, "reproduce --paper toy --task plane --budget tiny\n")
+    root = PAPER.project.parents[1]
+    assert (done.returncode, done.stdout) == (7, f"reproduce --paper toy --task plane --budget tiny --root {root}\n")
 
 
 def test_demo_without_the_suite_says_how_to_get_it(

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,12 @@ class Paper:
     where no GPU is visible. Asked again after training, for the manifest."""
     outputs: tuple[str, ...] = ()
     """The paper's own files in a run directory that belong to the result and go into the manifest."""
+    check: Callable[[Any], None] = lambda config: None
+    """Raises ConfigError for a config that cannot run on this machine, such as one that names an absent folder; asked
+    before a run directory is touched."""
+    commands: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)
+    """The paper's own commands beside the common ones: name -> (words after it) -> exit code; help shows the first
+    line of the docstring."""
 
 
 def main(paper: Paper, arguments: Sequence[str] | None = None) -> int:
@@ -93,15 +99,20 @@ def dispatch(paper: Paper, words: Sequence[str]) -> int:
         return 0
     if words[0].startswith("-"):
         words = paper.original(words)
+    if words[0] in paper.commands:
+        return paper.commands[words[0]](words[1:])
     if words[0] not in COMMANDS:
-        raise ConfigError(no_such("command", words[0], COMMANDS))
+        raise ConfigError(no_such("command", words[0], [*COMMANDS, *paper.commands]))
     run: Callable[[Paper, Sequence[str]], int] = importlib.import_module(f"mirl.commands.{words[0]}").run
     return run(paper, words[1:])
 
 
 def print_help(paper: Paper) -> None:
     print(f"usage: python -m {paper.name} COMMAND ...\n")
-    for command, purpose in COMMANDS.items():
-        print(f"  {command:9} {purpose}")
+    own = {name: (run.__doc__ or "").partition("\n")[0] for name, run in paper.commands.items()}
+    commands = {**COMMANDS, **own}
+    width = max(9, *map(len, commands))
+    for command, purpose in commands.items():
+        print(f"  {command:{width}} {purpose}")
     print(f"\n  tasks:    {', '.join(paper.tasks)}\n  methods:  {', '.join(paper.methods)}")
     print("\nCOMMAND --help tells more. Without a command the original's own flags are understood.")

@@ -1,0 +1,89 @@
+"""What a checkpoint holds; episodes lie beside it, in the replay's shards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirl.checkpoint import MEND
+from mirl.config import ConfigError, first_difference
+from mirl.files import read_json
+from mummi.agent import Agent
+from mummi.envs.workers import Workers
+from mummi.learner import Learner
+from mummi.replay import Replay
+
+
+class TrainState:
+    """Everything that must survive a kill. It is taken between episodes, so no simulator state is in it."""
+
+    def __init__(
+        self, agent: Agent, learner: Learner, replay: Replay, environments: Workers, videos: Mapping[str, Any]
+    ) -> None:
+        """`videos`: what tells those behind the scene from others."""
+        self.agent, self.learner, self.replay, self.environments = agent, learner, replay, environments
+        self.videos = dict(videos)
+        self.env_step = 0
+        self.left_to_collect = 0
+        """Environment steps before the next evaluation is due."""
+        self.rounds = 0
+        """Episodes begun in each environment."""
+
+    def save(self, folder: Path) -> None:
+        """weights.npz (networks and optimisers) and state.json."""
+        with (folder / "weights.npz").open("wb") as stream:
+            np.savez(stream, **self.agent.parameters())
+        state = {
+            "env_step": self.env_step, "left_to_collect": self.left_to_collect, "rounds": self.rounds,
+            "learner": self.learner.state(), "environments": self.environments.state(), "replay": self.replay.state(),
+            "videos": self.videos,
+        }  # fmt: skip
+        (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
+
+    def load(self, folder: Path) -> None:
+        """Read them back; raises ConfigError, with nothing changed, where they or the videos do not fit."""
+        state: dict[str, Any] = read_json(folder / "state.json")
+        refuse_other_videos(state["videos"], self.videos)
+        load_weights(self.agent, folder)
+        self.env_step, self.left_to_collect, self.rounds = (
+            state[name] for name in ("env_step", "left_to_collect", "rounds")
+        )
+        self.replay.load(state["replay"])
+        self.environments.load_state(state["environments"])
+        self.learner.load(state["learner"])
+
+
+class WeightsAlone:
+    """Of a checkpoint, what evaluation needs."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent, self.env_step = agent, 0
+
+    def save(self, folder: Path) -> None:
+        raise TypeError("a run is evaluated, not continued")
+
+    def load(self, folder: Path) -> None:
+        load_weights(self.agent, folder)
+        self.env_step = read_json(folder / "state.json")["env_step"]
+
+
+def load_weights(agent: Agent, folder: Path) -> None:
+    """Give an agent the weights of a checkpoint; pickled content is refused."""
+    try:
+        with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
+            agent.set_parameters(dict(arrays))
+    except ValueError as error:
+        raise ConfigError(f"{folder / 'weights.npz'} cannot be read: {error}") from None
+
+
+def refuse_other_videos(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """A run goes on before the videos that it began with: raises ConfigError that names the first difference."""
+    difference = first_difference(before, now)
+    if difference:
+        raise ConfigError(
+            f"the videos behind the scene are not those of the run's start ({difference}); bring them back, or {MEND}"
+        )

@@ -1,0 +1,7 @@
+"""One thread and one TensorFlow for all tests."""
+
+from __future__ import annotations
+
+from mummi.framework import prepare
+
+prepare(1, "cpu")

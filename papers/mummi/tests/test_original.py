@@ -1,0 +1,73 @@
+"""The original's command lines: what they mean here, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mirl.config import ConfigError
+from mirl.run import Header, open_run
+from mummi.__main__ import PAPER
+from mummi.config import configure
+from mummi.original import of_program, translate
+
+
+@pytest.mark.parametrize("method", PAPER.methods)
+def test_the_readmes_lines_are_understood(method: str):
+    words = [f"{method}.py", "--logdir", f"./logdir/dmc_walker_walk/{method}", "--task", "dmc_walker_walk"]
+    expected = ["train", "--task", "walker_walk", "--method", method, "--seed", "0", "--run-dir", words[2]]
+    assert translate(of_program(words)) == expected
+    assert translate(["--method", method, *words[1:]]) == expected
+
+
+def test_the_originals_flags_become_ours():
+    got = translate(["--logdir", "L", "--task", "dmc_cup_catch", "--steps", "2e6", "--seed=3", "--pcont", "True",
+                     "--trajectory_opt", "False", "--miss_ratio", "0.1", "--action_dist", "tanh_normal"])  # fmt: skip
+    assert got == [
+        "train", "--task", "cup_catch", "--method", "mummi", "--seed", "3", "--run-dir", "L",
+        "--total-env-steps", "2000000", "--pcont", "--no-trajectory-opt", "--miss-ratio", "0.1",
+    ]  # fmt: skip
+    assert translate(["--logdir", "L", "--test", "True"]) == ["evaluate", "--run-dir", "L"]
+    assert translate(["--method", "cvrl", "--help"]) == ["train", "--help", "--method", "cvrl"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--task", "dmc_walker_walk"], "--logdir is needed"),
+        (["--logdir", "L", "--task", "dmc_walker_wlak"], "walker_walk"),
+        (["--logdir", "L", "--use_sac", "True"], "--use_sac must be False, got True"),
+        (["--logdir", "L", "--pcont", "1"], "--pcont must be True or False, got 1"),
+        (["--logdir", "L", "--hrizon", "3"], "did you mean --horizon?"),
+        (["--logdir", "L", "--method", "dreamer", "--kernel", "mse"], "--kernel means nothing"),
+        (["--logdir"], "--logdir needs a value"),
+        (["--logdir", "L", "stray"], "'stray' belongs to no option"),
+    ],
+)
+def test_what_the_original_could_not_do_is_refused_in_one_line(words: list[str], said: str):
+    with pytest.raises(ConfigError, match=said.replace("?", r"\?")) as caught:
+        translate(words)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_test_line_takes_names_from_the_run_and_flags_as_in_training(tmp_path: Path):
+    header = Header("mummi", "walker_stand", "cvrl", 3, "faithful", "cpu")
+    assert open_run(tmp_path, header, configure("walker_stand", "cvrl", "faithful"))
+    words = ["--logdir", str(tmp_path), "--test", "True"]
+    expected = ["evaluate", "--run-dir", str(tmp_path)]
+    assert translate(words) == expected
+    told = [*words, "--task", "dmc_walker_stand", "--method", "cvrl", "--seed", "3"]
+    assert translate([*told, "--eval_noise", "0.1", "--natural", "False"]) == [
+        *expected, "--eval-noise", "0.1", "--no-natural",
+    ]  # fmt: skip
+    for more, said in {
+        ("--task", "dmc_cup_catch"): "--task must be walker_stand, which .* was trained with, got cup_catch",
+        ("--method", "dreamer"): "--method must be cvrl, which .* was trained with, got dreamer",
+        ("--seed", "1"): "--seed must be 3, which .* was trained with, got 1",
+        ("--hrizon", "3"): "did you mean --horizon",
+        ("--kernel", "mse"): "--kernel means nothing",
+        ("--use_sac", "True"): "--use_sac must be False",
+    }.items():
+        with pytest.raises(ConfigError, match=said):
+            translate([*words, *more])
