@@ -29,7 +29,8 @@ def targets() -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_make_target_that_a_document_names_exists(document: Path):
-    named = set(re.findall(r"(?:`|^\s*)make (?:-\S+ )*([a-z][a-z-]*)", document.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    text = document.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:`|^\s*)make (?:-\S+ )*([a-z][a-z-]*)", text, flags=re.MULTILINE))
     assert named <= targets()
 
 

@@ -308,6 +308,7 @@ def test_a_reader_that_closes_the_pipe_gets_no_traceback() -> None:
 
 def test_ctrl_c_outside_training_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted(task: str) -> Any:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts us in the background lets it be ignored
         signal.raise_signal(signal.SIGINT)
 
     assert main(replace(PAPER, bench=interrupted), ["bench"]) == 130
