@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from mirl.config import ConfigError
-from mirl.suite.experiments import Budget, Name, Strict
+from mirl.suite.experiments import Budget, Name, Strict, read_settings
 from mirl.suite.plan import Estimate
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:|&,*\[\]()-]*$")]
@@ -79,17 +77,7 @@ def path_of(root: Path) -> Path:
 
 def load(root: Path) -> Cluster:
     """Read cluster.yaml; raises ConfigError with the place of the first fault."""
-    path = path_of(root)
-    try:
-        return Cluster.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} is not there; it says how runs go to a cluster") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise ConfigError(f"{path}: {place}: {fault['msg']}, got {str(fault['input'])[:80]}") from None
+    return read_settings(path_of(root), Cluster, "it says how runs go to a cluster")
 
 
 def requests(

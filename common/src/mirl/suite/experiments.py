@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -27,6 +27,9 @@ class Strict(BaseModel):
     """A model that refuses fields it does not know: a typing error in reproduce.yaml is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Settings = TypeVar("Settings", bound=Strict)
 
 
 class Metric(Strict):
@@ -265,10 +268,15 @@ class RunSpec(Strict):
 
 def load(path: Path) -> Experiments:
     """Read reproduce.yaml; raises ConfigError with the place of the first fault."""
+    return read_settings(path, Experiments, "run mirl inside the repository or name it with --root")
+
+
+def read_settings(path: Path, kind: type[Settings], where_missing: str) -> Settings:
+    """A YAML file as a strict model; raises ConfigError with the place of the first fault."""
     try:
-        return Experiments.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=SAFE_LOADER))
+        return kind.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=SAFE_LOADER))
     except FileNotFoundError:
-        raise ConfigError(f"{path} is not there; run mirl inside the repository or name it with --root") from None
+        raise ConfigError(f"{path} is not there; {where_missing}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
