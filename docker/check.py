@@ -155,16 +155,17 @@ def saves_when_stopped(image: Image) -> str:
     name = f"mirl-check-{image.paper}"
     folder = image.results / "stopped"
     with subprocess.Popen(image.command(*words, name=name), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT) as run:
-        wait_for(lambda: (folder / "checkpoint/latest.json").exists() or run.poll() is not None, "no checkpoint came")
+        wait_for(lambda: (folder / "run.json").exists() or run.poll() is not None, "it did not begin")
         run.send_signal(signal.SIGTERM)
         code = run.wait(timeout=120)
     expect(code == 128 + signal.SIGTERM, f"SIGTERM ended it with {code}")
     state = json.loads((folder / "run.json").read_text())
     expect(state["status"] == "interrupted", f"SIGTERM left it {state['status']}")
+    expect((folder / "checkpoint/latest.json").exists(), "SIGTERM left no checkpoint")
     image.output(*words)
     attempts = json.loads((folder / "manifest.json").read_text())["attempts"]
     expect(attempts == 2, f"it ended after {attempts} attempts")
-    return f"stopped at {state.get('env_step', '?')} env steps, continued to the end"
+    return f"stopped at {state['env_step']:,} env steps, continued to the end"
 
 
 def wait_for(happened: Callable[[], bool], otherwise: str) -> None:

@@ -80,7 +80,7 @@ class Cost(Strict):
     """Seconds before and after training: start-up and the final evaluation."""
     memory_mib: int = Field(gt=0)
     disk_mib: float | None = Field(default=None, gt=0)
-    """Of the run directory at its end: checkpoint, replay, tables, TensorBoard events. None: not measured yet."""
+    """Of the run directory at its largest, a full replay buffer written for the second time. None: not known yet."""
 
 
 class Curve(Strict):
