@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text(encoding="utf-8")
@@ -84,3 +85,17 @@ def test_the_bake_matrix_has_every_paper_on_both_devices():
 def test_no_cuda_package_is_in_a_cpu_listing():
     for listing in ROOT.glob("papers/*/requirements-cpu.txt"):
         assert not re.findall(r"^(?:nvidia|cuda|triton)[\w-]*==", listing.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+LISTINGS = [*ROOT.glob("common/requirements-*.txt"), *ROOT.glob("papers/*/requirements-*.txt")]
+
+
+@pytest.mark.parametrize("listing", sorted(LISTINGS), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_listing_has_each_package_once(listing: Path):
+    """On the platform of the images; pip installs nothing of a listing that names two versions of one package."""
+    image = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"}
+    lines = re.findall(r"^[A-Za-z0-9][^\\\n]*", listing.read_text(encoding="utf-8"), re.MULTILINE)
+    wanted = [Requirement(line) for line in lines]
+    names = [one.name for one in wanted if not one.marker or one.marker.evaluate(image)]
+    assert names, "nothing is listed"
+    assert sorted({name for name in names if names.count(name) > 1}) == []
