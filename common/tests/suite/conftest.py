@@ -25,6 +25,7 @@ papers:
     variants:
       slow: {seconds_per_step: 0.02}
       broken: {nan_at: 100}
+      short: {total_env_steps: 150}
     regression:
       random_walk: {last: [eval/return], first: [train/return]}
       drift: {last: [eval/return], first: [train/return]}
@@ -36,7 +37,10 @@ papers:
         margin: 1.0
         budgets:
           tiny: {env_steps: 200, seeds: [0, 1]}
-          workstation: {env_steps: 400, seeds: [0, 1, 2]}
+          workstation:
+            env_steps: 400
+            seeds: [0, 1, 2]
+            cost: {drift: {env_steps_per_s: 200, memory_mib: 60, disk_mib: 7}}
           paper: {env_steps: 1000, seeds: [0, 1, 2, 3, 4]}
         cost:
           random_walk: {env_steps_per_s: 100, memory_mib: 100}

@@ -35,6 +35,21 @@ def test_without_runs_of_our_own_the_registered_cost_counts(root: Path, experime
     assert first.basis == "registered cost"
 
 
+def test_a_variant_is_planned_for_the_steps_that_it_asks_for(root: Path, experiments: registry.Experiments):
+    usual, short = (
+        estimates_of(root, experiments, "paper", "toy", "line", "drift")[0],
+        estimates_of(root, experiments, "paper", "toy", "line", "drift@short")[0],
+    )
+    assert (usual.env_steps, short.env_steps) == (1000, 150)
+    assert short.wall_s == pytest.approx(150 / 50 + 2)
+
+
+def test_a_budget_may_cost_otherwise_than_its_task_says(root: Path, experiments: registry.Experiments):
+    first = estimates_of(root, experiments, "workstation", "toy", "line", "drift")[0]
+    assert (first.wall_s, first.memory_mib, first.disk_mib) == (pytest.approx(400 / 200), 60, 7)
+    assert estimates_of(root, experiments, "workstation", "toy", "line", "random_walk")[0].memory_mib == 100
+
+
 def test_runs_finished_here_replace_the_registered_cost(root: Path, experiments: registry.Experiments):
     for seed, wall_s in enumerate((10.0, 30.0, 20.0)):
         finish(root, f"paper/toy/line/drift/seed{seed}", wall_s, size=3 * 2**20)

@@ -312,3 +312,11 @@ def test_describe_tells_every_task_method_field_and_source(capsys: pytest.Captur
     }
     assert weights == {"walker_walk": 0.001, "walker_stand": 0.0025, "finger_spin": 0.1}
     assert content["parameter_counts"]["walker_walk"]["mummi"]["model"] == 12_038_833
+
+
+@pytest.mark.parametrize("call", ["train(None, None)", "evaluate(None, None, None, None)", "bench('nowhere')"])
+def test_tensorflow_is_loaded_without_its_notices(call: str):
+    """What is called loads TensorFlow, then fails: the first that is said is that."""
+    program = f"from mummi import __main__ as mummi; mummi.{call}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600)
+    assert done.stderr.startswith("Traceback"), done.stderr

@@ -19,6 +19,7 @@ from mummi.objectives import (
     gaussian_entropy,
     gaussian_log_density,
     info_nce,
+    info_nce_of_sensed,
     kl_divergence,
     lambda_returns,
     likeliest,
@@ -87,6 +88,21 @@ def test_a_logit_of_minus_infinity_removes():
 
 def test_removed_negatives_where_nothing_is_present():
     assert_allclose(info_nce(similarity(Z, X), tf.zeros(3), masked="removed"), (0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("mask_logit", "masked"), [(-100.0, "logit"), (-8.0, "logit"), (-100.0, "removed"), (-math.inf, "logit")]
+)
+@pytest.mark.parametrize("present", [0.0, 0.1, 0.6, 1.0])
+def test_the_bound_of_what_was_sensed_is_the_bound_of_all_rows(present: float, mask_logit: float, masked: str):
+    draw = np.random.default_rng(0)
+    features, codes = (tf.constant(draw.normal(size=(20, 3)), tf.float32) for _ in range(2))
+    flags = tf.constant(np.arange(20) < 20 * present, tf.float32)
+    among = similarity(features, codes)[: int(20 * present), : int(20 * present)]
+    expected = info_nce(similarity(features, codes), flags, mask_logit, masked).numpy()
+    found = info_nce_of_sensed(among, tf.constant(20 - len(among)), mask_logit, masked)
+    assert_allclose(found, expected[: len(among)], rtol=1e-5, atol=1e-5)
+    assert not expected[len(among) :].any()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -173,12 +174,29 @@ def test_several_environments_count_all_their_steps(tmp_path: Path):
     assert [float(value) for _, _, value in records(tmp_path, "train/episodes")] == [2, 4, 6]
 
 
-def test_the_probe_measures_before_and_after_the_first_burst(tmp_path: Path):
+def test_the_probe_measures_before_learning_and_along_the_first_burst(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mummi.train.PROBE_UPDATES", 2)
     train(tmp_path, probe=True, total_env_steps=60, pretrain=4, log_images=False)
-    for name in ("eval/expert_distance_ratio", "eval/reward_error", "eval/reward_error_depth_alone"):
-        assert len(records(tmp_path, name)) == 2, name
+    losses = [f"eval/loss_{name}" for name in ("image", "depth", "touch", "reward", "div", "model")]
+    errors = ["eval/reward_error", "eval/reward_error_depth_alone"]
+    ratios = ["eval/expert_distance_ratio", "eval/expert_distance_ratio_image_depth"]
+    for name in (*losses, *errors, *ratios):
+        assert [step for step, _, _ in records(tmp_path, name)] == ["40"] * 3, name
     updates = [float(value) for step, _, value in records(tmp_path, "train/updates") if step == "40"]
-    assert updates == [1, 5]
+    assert updates == [3, 5]
+    reward, error = (float(records(tmp_path, name)[0][2]) for name in ("eval/loss_reward", "eval/reward_error"))
+    assert reward == pytest.approx(0.5 * error + 0.5 * math.log(2 * math.pi), rel=1e-4)
+
+
+def test_the_probe_asks_the_same_sequences_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """An agent that stands still keeps its losses there, while those of its batches change with what is missing."""
+    monkeypatch.setattr("mummi.train.PROBE_UPDATES", 2)
+    missing: dict[str, Any] = {"batch_size": 4, "miss_ratio": 0.4, "max_miss_len": 2}
+    train(tmp_path, probe=True, total_env_steps=60, pretrain=4, log_images=False, model_lr=1e-12, **missing)
+    first, *later = (float(value) for _, _, value in records(tmp_path, "eval/loss_image"))
+    assert later == pytest.approx([first] * 2, rel=1e-5)
+    one, other = (float(value) for _, _, value in records(tmp_path, "loss/image")[:2])
+    assert one != pytest.approx(other, rel=1e-2)
 
 
 def test_a_loss_that_is_not_finite_fails_the_run_and_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -53,6 +53,17 @@ class MethodBudget(Strict):
     """In place of the others'; a method of another kind has other fields."""
 
 
+class Cost(Strict):
+    """What a run takes on two cores of a desktop, until this host has runs of its own to go by."""
+
+    env_steps_per_s: float = Field(gt=0)
+    fixed_s: float = Field(default=0.0, ge=0)
+    """Seconds before and after training: start-up and the final evaluation."""
+    memory_mib: int = Field(gt=0)
+    disk_mib: float | None = Field(default=None, gt=0)
+    """Of the run directory at its largest, a full replay buffer written for the second time. None: not known yet."""
+
+
 class BudgetOfRun(Strict):
     """How much of an experiment is run."""
 
@@ -63,6 +74,8 @@ class BudgetOfRun(Strict):
     """Config fields set for this budget."""
     methods: dict[Name, MethodBudget] = {}
     """Methods that run otherwise."""
+    cost: dict[Name, Cost] = {}
+    """Per method, where other sizes cost other than the task says."""
 
     def of(self, method: str) -> BudgetOfRun:
         """This budget as a method runs it."""
@@ -70,17 +83,6 @@ class BudgetOfRun(Strict):
         if own is None:
             return self
         return self.model_copy(update={"env_steps": own.env_steps or self.env_steps, "overrides": own.overrides})
-
-
-class Cost(Strict):
-    """What a run takes on two cores of a desktop, until this host has runs of its own to go by."""
-
-    env_steps_per_s: float = Field(gt=0)
-    fixed_s: float = Field(default=0.0, ge=0)
-    """Seconds before and after training: start-up and the final evaluation."""
-    memory_mib: int = Field(gt=0)
-    disk_mib: float | None = Field(default=None, gt=0)
-    """Of the run directory at its largest, a full replay buffer written for the second time. None: not known yet."""
 
 
 class Curve(Strict):
@@ -126,6 +128,10 @@ class Task(Strict):
         """This task with its budgets as a method runs them."""
         return self.model_copy(update={"budgets": {name: one.of(method) for name, one in self.budgets.items()}})
 
+    def cost_of(self, method: str, budget: Budget) -> Cost:
+        """What a run of a method takes on a budget."""
+        return self.budgets[budget].cost.get(method, self.cost[method])
+
     def in_setting(self, name: str) -> Task:
         """This task as one of its settings judges it; '' and the first setting's name give the task itself."""
         if name in ("", self.setting):
@@ -150,7 +156,7 @@ class Task(Strict):
         for budget in BUDGETS:
             if budget not in self.budgets:
                 raise ValueError(f"budget {budget} is missing")
-            for method in self.budgets[budget].methods:
+            for method in (*self.budgets[budget].methods, *self.budgets[budget].cost):
                 if method not in self.methods:
                     raise ValueError(f"budget {budget}: no method {method}")
         for method in self.methods:
@@ -264,6 +270,14 @@ class RunSpec(Strict):
         if not match or match["budget"] not in BUDGETS:
             raise ConfigError(f"SPEC must be <budget>/<paper>/<task>/<method>[@variant]/seed<k>, got {text!r}")
         return cls.model_validate({**match.groupdict(default=""), "seed": int(match["seed"])})
+
+
+def registered_fields(experiments: Experiments, spec: RunSpec) -> dict[str, Any]:
+    """The config fields that reproduce.yaml sets for a SPEC: budget first, then its overrides, then the variant's."""
+    entry = experiments.papers[spec.paper]
+    budget = entry.tasks[spec.task].budgets[spec.budget].of(spec.method)
+    variant = entry.variants[spec.variant] if spec.variant else {}
+    return {"total_env_steps": budget.env_steps, "threads": entry.threads, **budget.overrides, **variant}
 
 
 def load(path: Path) -> Experiments:

@@ -16,7 +16,7 @@ from rich.text import Text
 from mirl.clock import describe_duration
 from mirl.files import read_json
 from mirl.suite import gpus, host
-from mirl.suite.experiments import Budget, Experiments, RunSpec, Task
+from mirl.suite.experiments import Cost, Experiments, RunSpec, registered_fields
 from mirl.suite.results import run_directory
 
 DAY_S = 86_400.0
@@ -64,11 +64,12 @@ def estimate_of(root: Path, experiments: Experiments, spec: RunSpec, here: Histo
     """One run, where runs like it took `here`."""
     entry = experiments.papers[spec.paper]
     task = entry.tasks[spec.task]
-    cost, env_steps = task.cost[spec.method], task.budgets[spec.budget].of(spec.method).env_steps
+    cost = task.cost_of(spec.method, spec.budget)
+    env_steps = int(registered_fields(experiments, spec)["total_env_steps"])  # a variant may have its own
     return Estimate(
         spec=spec,
         env_steps=env_steps,
-        wall_s=here.wall_s if here else registered_wall_s(task, spec.method, spec.budget),
+        wall_s=here.wall_s if here else registered_wall_s(cost, env_steps),
         threads=entry.threads,
         memory_mib=cost.memory_mib,
         disk_mib=here.disk_mib if here else cost.disk_mib,
@@ -77,10 +78,9 @@ def estimate_of(root: Path, experiments: Experiments, spec: RunSpec, here: Histo
     )
 
 
-def registered_wall_s(task: Task, method: str, budget: Budget) -> float:
+def registered_wall_s(cost: Cost, env_steps: int) -> float:
     """Seconds of one run by the cost in reproduce.yaml: two cores of a desktop."""
-    cost = task.cost[method]
-    return task.budgets[budget].of(method).env_steps / cost.env_steps_per_s + cost.fixed_s
+    return env_steps / cost.env_steps_per_s + cost.fixed_s
 
 
 def history(folder: Path) -> History | None:

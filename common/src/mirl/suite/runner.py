@@ -16,7 +16,7 @@ from mirl.attempt_log import LOG_IS_KEPT, next_attempt_log
 from mirl.config import ConfigError, option_of
 from mirl.folder import hold, read_record
 from mirl.suite import containers, gpus, slurm
-from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.experiments import Experiments, RunSpec, registered_fields
 from mirl.suite.orphans import stop_with_parent, wait_for_group
 from mirl.suite.results import run_directory
 
@@ -113,14 +113,6 @@ def train_arguments(experiments: Experiments, spec: RunSpec) -> list[str]:
     for field, value in fields.items():
         arguments += option_words(field, value)
     return arguments
-
-
-def registered_fields(experiments: Experiments, spec: RunSpec) -> dict[str, Any]:
-    """The config fields that reproduce.yaml sets for a SPEC: budget first, then its overrides, then the variant's."""
-    entry = experiments.papers[spec.paper]
-    budget = entry.tasks[spec.task].budgets[spec.budget].of(spec.method)
-    variant = entry.variants[spec.variant] if spec.variant else {}
-    return {"total_env_steps": budget.env_steps, "threads": entry.threads, **budget.overrides, **variant}
 
 
 def option_words(field: str, value: Any) -> list[str]:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mirl.config import option_of
-from mirl.suite.experiments import Budget, Experiments, PaperEntry, RunSpec, Task
+from mirl.suite.experiments import Budget, Experiments, PaperEntry, RunSpec, Task, registered_fields
 from mirl.suite.records import ReportedSeed
 from mirl.suite.results import Source, directory_of, metric_value, read_metrics, read_state
-from mirl.suite.runner import registered_fields
 from mirl.verdict.judgement import STEP_TOLERANCE, Seeds
 
 IDENTITY = ("task", "method", "seed", "fidelity", "variant", "device")

@@ -26,12 +26,14 @@ OUTPUTS = ("metrics.jsonl", "args.json", "backgrounds.json", "robustness.csv", "
 
 
 def train(run: Run, config: Config) -> None:
+    import mummi.framework  # noqa: F401 - first, since it loads TensorFlow without its notices
     from mummi.train import train
 
     train(run, config)
 
 
 def evaluate(directory: Path, header: Header, config: Config, options: EvaluateOptions) -> Mapping[str, float]:
+    import mummi.framework  # noqa: F401 - first, since it loads TensorFlow without its notices
     from mummi.evaluate import evaluate
 
     return evaluate(directory, header, config, options)
@@ -44,6 +46,7 @@ def check(config: Config) -> None:
 
 
 def bench(task: str) -> Sequence[Mapping[str, Any]]:
+    import mummi.framework  # noqa: F401 - first, since it loads TensorFlow without its notices
     from mummi.bench import bench
 
     return bench(task)

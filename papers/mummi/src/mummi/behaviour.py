@@ -89,10 +89,10 @@ class Behaviour(tf.Module):  # type: ignore[misc]
 
     def appraise(self, features: Tensor) -> Imagined:
         """Rewards, values and discounts of imagined states, turned into lambda-returns."""
-        rewards, values = self.model.rewards(features), self.value(features)[..., 0]
-        discounts = self.model.discounts(features)
-        returns = lambda_returns(rewards[:-1], values[:-1], discounts[:-1], values[-1], self.config.disclam)
-        return Imagined(values[:-1], returns, discount_weights(discounts[:-1]))
+        values, paid = self.value(features)[..., 0], features[:-1]
+        rewards, discounts = self.model.rewards(paid), self.model.discounts(paid)
+        returns = lambda_returns(rewards, values[:-1], discounts, values[-1], self.config.disclam)
+        return Imagined(values[:-1], returns, discount_weights(discounts))
 
     # Choosing an action
 

@@ -91,6 +91,20 @@ def info_nce(similarities: Tensor, flags: Tensor, mask_logit: float = -100.0, ma
     return flags * (tf.linalg.diag_part(similarities) - tf.reduce_logsumexp(logits, 1))
 
 
+def info_nce_of_sensed(
+    similarities: Tensor, missing: Tensor, mask_logit: float = -100.0, masked: str = "logit"
+) -> Tensor:
+    """`info_nce` of the rows that were sensed, from their similarities alone: (n, n) -> (n,).
+
+    missing: how many rows besides them were not; each stands in the sum with the same logit. The others' I is 0.
+    """
+    among = tf.reduce_logsumexp(similarities, 1)
+    if masked == "logit" and mask_logit > REMOVED:
+        absent = mask_logit + tf.math.log(tf.cast(missing, tf.float32))
+        among = tf.reduce_logsumexp(tf.stack([among, tf.broadcast_to(absent, tf.shape(among))]), 0)
+    return tf.linalg.diag_part(similarities) - among
+
+
 # Behaviour
 
 

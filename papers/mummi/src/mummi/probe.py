@@ -1,4 +1,4 @@
-"""What a little learning changed in the latent space: how experts agree, what depth alone tells (card 9.4 b, c)."""
+"""What a little learning changes: losses, how experts agree, what depth alone tells (card 9.4 a to c)."""
 
 from __future__ import annotations
 
@@ -22,28 +22,43 @@ BATCHES = 4
 
 
 def probe(agent: Agent, replay: Replay, seed: int) -> dict[str, float]:
-    """Measures of one agent on a replay, always on the same sequences.
+    """Measures of one agent on a replay, always on the same sequences and with the same noise.
 
-    eval/reward_error: mean squared error of predicted rewards, all sensors as they were; eval/reward_error_depth_alone:
-    the same with image and touch missing throughout; for MuMMI also eval/expert_distance_ratio, see `distance_ratio`.
+    eval/loss_*: the model's loss and its terms; unlike loss/*, whose batches differ in how much is missing and so in
+    what chance gives, they compare over time. eval/reward_error: mean squared error of predicted rewards, all sensors
+    as they were; eval/reward_error_depth_alone: the same with image and touch missing throughout; for MuMMI also
+    eval/expert_distance_ratio, see `distance_ratio`, and the same of image and depth alone, whose bounds weigh 1.
     """
-    found: list[dict[str, float]] = []
-    for number in range(BATCHES):
-        generator = stream(seed, "probe", number)
-        config = agent.config
-        batch = replay.sample(generator, config.batch_size, config.batch_length, False, agent.learnt)
-        noise = normal(tf.constant(graph_seed(seed, "probe", number)), 0, (config.batch_length, 1, config.stoch_size))
-        measures = {
-            "eval/reward_error": reward_error(agent, batch, noise),
-            "eval/reward_error_depth_alone": reward_error(agent, without(batch, ("image", "touch")), noise),
-        }
-        experts = agent.model.embed(network_inputs(batch, config)).experts
-        if experts:
-            means = {name: rows_of(expert.mean).numpy() for name, expert in experts.items()}
-            flags = {name: batch[f"{name}_flag"].reshape(-1) > 0 for name in experts}
-            measures["eval/expert_distance_ratio"] = distance_ratio(means, flags, generator)
-        found.append(measures)
+    found = [measures(agent, replay, seed, number) for number in range(BATCHES)]
     return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+
+
+def measures(agent: Agent, replay: Replay, seed: int, number: int) -> dict[str, float]:
+    """The same of one batch, keyed by its number."""
+    config, generator = agent.config, stream(seed, "probe", number)
+    batch = replay.sample(generator, config.batch_size, config.batch_length, False, agent.learnt)
+    noise = normal(tf.constant(graph_seed(seed, "probe", number)), 0, (config.batch_length, 1, config.stoch_size))
+    inputs = network_inputs(batch, config)
+    metrics = agent.model.loss(batch, inputs, noise)[2]
+    losses = {name.replace("loss/", "eval/loss_"): float(value) for name, value in metrics.items() if "loss/" in name}
+    errors = {
+        "eval/reward_error": reward_error(agent, batch, noise),
+        "eval/reward_error_depth_alone": reward_error(agent, without(batch, ("image", "touch")), noise),
+    }
+    experts = agent.model.embed(inputs).experts
+    if len(experts) < 2:
+        return losses | errors
+    means = {name: rows_of(expert.mean).numpy() for name, expert in experts.items()}
+    flags = {name: batch[f"{name}_flag"].reshape(-1) > 0 for name in experts}
+    cameras = {name: means[name] for name in ("image", "depth")}
+    return (
+        losses
+        | errors
+        | {
+            "eval/expert_distance_ratio": distance_ratio(means, flags, generator),
+            "eval/expert_distance_ratio_image_depth": distance_ratio(cameras, flags, generator),
+        }
+    )
 
 
 def reward_error(agent: Agent, batch: Mapping[str, NDArray[Any]], noise: tf.Tensor) -> float:

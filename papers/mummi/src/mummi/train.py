@@ -27,7 +27,7 @@ from mummi.worlds import Worlds, open_worlds
 
 OpenWorlds = Callable[[str, int, Config], AbstractContextManager[Worlds]]
 PROBE_UPDATES = 50
-"""Gradient steps between reports of the first burst where it is probed."""
+"""Gradient steps between reports and measurements of the first burst where it is probed."""
 
 
 def train(run: Run, config: Config, worlds: OpenWorlds = open_worlds, test: Test = robustness) -> None:
@@ -72,10 +72,9 @@ class Training:
     def begin(self) -> None:
         """The gradient step that the original makes when it builds its agent."""
         if self.learner.updates == 0:
-            self.learner.learn(1)
             if self.config.probe:
-                self.report(self.state.env_step)
-                self.run.log(self.state.env_step, probe(self.agent, self.replay, self.run.seed))
+                self.probe(self.state.env_step)
+            self.learner.learn(1)
 
     def evaluate(self) -> None:
         """Episodes with validation videos and the training's missing ratios; the first one brings the first burst."""
@@ -134,8 +133,12 @@ class Training:
             updates -= part
             if probed or self.should_log(env_step) or not self.learner.is_finite():
                 self.report(env_step)
-        if probed:
-            self.run.log(env_step, probe(self.agent, self.replay, self.run.seed))
+            if probed:
+                self.probe(env_step)
+
+    def probe(self, env_step: int) -> None:
+        """Measure the agent as it is, on the same sequences each time."""
+        self.run.log(env_step, probe(self.agent, self.replay, self.run.seed))
 
     def report(self, env_step: int) -> None:
         """Losses since the last report; raises NonFiniteLoss where one is not finite."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -19,9 +20,11 @@ from mummi.objectives import (
     gaussian_entropy,
     gaussian_log_density,
     info_nce,
+    info_nce_of_sensed,
     similarity,
 )
 from mummi.rssm import Latent, Rssm
+from mummi.sensed import distinct_rows, each_once, sensed_rows
 
 Inputs = Mapping[str, Tensor]
 PIXEL_CHANNELS = {"image": 3, "depth": 1}
@@ -67,6 +70,7 @@ class WorldModel(tf.Module):  # type: ignore[misc]
             config.deter_size,
             config.dense_act,
         )
+        self.skips_missing = not config.jit_compile  # how many are missing is known late, and XLA wants fixed shapes
         units, activation = config.num_units, config.dense_act
         self.reward = DenseStack(make.inside("reward"), self.feature_size, [units] * 2, 1, activation)
         if config.pcont:
@@ -77,9 +81,17 @@ class WorldModel(tf.Module):  # type: ignore[misc]
         """Numbers that the recurrent model is told of an observation: the modalities' codes, side by side."""
         return sum(self.code_sizes.values())
 
+    def code(self, name: str, observed: Tensor) -> Tensor:
+        """One modality's encoding, in MuMMI what its expert makes of it: (..., code size)."""
+        return self.encoders[name](observed)
+
     def codes(self, inputs: Inputs) -> dict[str, Tensor]:
-        """Each modality's encoding, (..., code size)."""
-        return {name: self.encoders[name](inputs[name]) for name in self.modalities}
+        """Each modality's code; missing moments, which look all alike, are encoded once."""
+        if not self.skips_missing:
+            return {name: self.code(name, inputs[name]) for name in self.modalities}
+        return {
+            name: each_once(partial(self.code, name), inputs[name], inputs[f"{name}_flag"]) for name in self.modalities
+        }
 
     def embed(self, inputs: Inputs) -> Embedding:
         """Observations as `network_inputs` gives them, any leading axes."""
@@ -154,13 +166,10 @@ class Reconstruction(WorldModel):
             make = make.inside("touch_decoder")
             self.decoders["touch"] = DenseStack(make, self.feature_size, hidden, touch_size, config.dense_act)
 
-    def log_densities(self, features: Tensor, inputs: Inputs) -> dict[str, Tensor]:
-        """log N(o; decoded, 1) of each modality, summed over its numbers: (B, L)."""
-        found = {}
-        for name in self.modalities:
-            density = gaussian_log_density(inputs[name], self.decoders[name](features))
-            found[name] = tf.reduce_sum(density, list(range(2, len(density.shape))))
-        return found
+    def log_density(self, name: str, features: Tensor, observed: Tensor) -> Tensor:
+        """log N(o; decoded, 1) of a modality, summed over its numbers: (n, S + D), (n, ...) -> (n,)."""
+        density = gaussian_log_density(observed, self.decoders[name](features))
+        return tf.reduce_sum(density, list(range(1, len(density.shape))))
 
 
 class DreamerModel(Reconstruction):
@@ -172,10 +181,18 @@ class DreamerModel(Reconstruction):
 
     def likelihoods(self, features: Tensor, embedding: Embedding, inputs: Inputs) -> dict[str, tuple[float, Tensor]]:
         """Reconstructions of what is missing count nothing."""
-        densities = self.log_densities(features, inputs)
         return {
-            name: (1.0, tf.reduce_mean(density * inputs[f"{name}_flag"][..., 0])) for name, density in densities.items()
+            name: (1.0, self.likelihood(name, rows_of(features), rows_of(inputs[name]), inputs[f"{name}_flag"]))
+            for name in self.modalities
         }
+
+    def likelihood(self, name: str, features: Tensor, observed: Tensor, flags: Tensor) -> Tensor:
+        """The mean over all N rows of log-density times flag, a scalar; what is missing is not decoded."""
+        all_rows, flags = features.shape[0], tf.reshape(flags, [-1])
+        if self.skips_missing:
+            rows = distinct_rows(flags)
+            features, observed, flags = (tf.gather(part, rows) for part in (features, observed, flags))
+        return tf.reduce_sum(self.log_density(name, features, observed) * flags) / all_rows
 
 
 class CvrlModel(Reconstruction):
@@ -202,8 +219,11 @@ class CvrlModel(Reconstruction):
     def likelihoods(self, features: Tensor, embedding: Embedding, inputs: Inputs) -> dict[str, tuple[float, Tensor]]:
         weight = 0.0 if self.config.reward_only else 1.0
         if self.config.has_decoders:
-            densities = self.log_densities(features, inputs)
-            return {name: (weight, tf.reduce_mean(density)) for name, density in densities.items()}
+            rows = rows_of(features)
+            return {
+                name: (weight, tf.reduce_mean(self.log_density(name, rows, rows_of(inputs[name]))))
+                for name in self.modalities
+            }
         left, right = rows_of(features), rows_of(embedding.fused)
         for layer in self.critic_features:
             left = layer(left)
@@ -232,8 +252,11 @@ class MummiModel(WorldModel):
     def embedding_size(self) -> int:
         return self.config.embed_size
 
+    def code(self, name: str, observed: Tensor) -> Tensor:
+        return self.experts[name](super().code(name, observed))
+
     def embed(self, inputs: Inputs) -> Embedding:
-        experts = {name: expert_of(self.experts[name](code)) for name, code in self.codes(inputs).items()}
+        experts = {name: expert_of(code) for name, code in self.codes(inputs).items()}
         flags = [inputs[f"{name}_flag"] for name in self.modalities]
         fused = fuse_experts(
             [experts[name] for name in self.modalities], flags, self.config.poe_eps, self.config.expert_weight
@@ -243,15 +266,22 @@ class MummiModel(WorldModel):
     def likelihoods(self, features: Tensor, embedding: Embedding, inputs: Inputs) -> dict[str, tuple[float, Tensor]]:
         mapped = tf.cast(self.latent_map(rows_of(features)), tf.float32)
         return {
-            name: (self.weights[name], tf.reduce_mean(self.bound(mapped, expert, inputs[f"{name}_flag"])))
+            name: (self.weights[name], self.bound(mapped, rows_of(expert.mean), inputs[f"{name}_flag"]))
             for name, expert in embedding.experts.items()
         }
 
-    def bound(self, mapped: Tensor, expert: Gaussian, flags: Tensor) -> Tensor:
-        """I of card 5.3 for each of N rows; missing ones are 0 and count in the mean all the same."""
+    def bound(self, mapped: Tensor, means: Tensor, flags: Tensor) -> Tensor:
+        """The mean of card 5.3's I over N rows, (N, E) each, a scalar; missing ones are 0 and count all the same."""
         config = self.config
-        similarities = similarity(mapped, rows_of(expert.mean), config.kernel)
-        return info_nce(similarities, tf.reshape(flags, [-1]), config.mask_logit, config.masked_negatives)
+        if not self.skips_missing:
+            similarities = similarity(mapped, means, config.kernel)
+            flags = tf.reshape(flags, [-1])
+            return tf.reduce_mean(info_nce(similarities, flags, config.mask_logit, config.masked_negatives))
+        rows, all_rows = sensed_rows(flags), means.shape[0]
+        similarities = similarity(tf.gather(mapped, rows), tf.gather(means, rows), config.kernel)
+        missing = all_rows - tf.size(rows)
+        bounds = info_nce_of_sensed(similarities, missing, config.mask_logit, config.masked_negatives)
+        return tf.reduce_sum(bounds) / all_rows
 
 
 def expert_of(stats: Tensor) -> Gaussian:
@@ -261,8 +291,8 @@ def expert_of(stats: Tensor) -> Gaussian:
 
 
 def rows_of(sequences: Tensor) -> Tensor:
-    """(B, L, n) -> (B L, n)"""
-    return tf.reshape(sequences, (-1, sequences.shape[-1]))
+    """(B, L, ...) -> (B L, ...)"""
+    return tf.reshape(sequences, (-1, *sequences.shape[2:]))
 
 
 def make_world_model(make: Maker, config: Config, action_size: int, touch_size: int) -> WorldModel:

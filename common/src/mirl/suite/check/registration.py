@@ -10,8 +10,8 @@ from mirl.config import ConfigError
 from mirl.suite import experiments as registry
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import DescribedPaper
-from mirl.suite.experiments import BUDGETS, Experiments, RunSpec
-from mirl.suite.runner import paper_python, registered_fields
+from mirl.suite.experiments import BUDGETS, Experiments, RunSpec, registered_fields
+from mirl.suite.runner import paper_python
 
 
 def ask(root: Path, paper: str) -> DescribedPaper:

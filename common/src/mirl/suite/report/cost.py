@@ -101,7 +101,7 @@ def seconds_left(report: PaperReport) -> dict[str, float]:
     for task, rows in report.not_run.items():
         registered = report.entry.tasks[task]
         for method in dict.fromkeys(row.method for row in rows if row.method in registered.methods):
-            seeds = len(registered.of(method).budgets[report.main.budget].seeds)
-            wall_s = plan.registered_wall_s(registered, method, report.main.budget)
-            left[task] = left.get(task, 0.0) + seeds * wall_s
+            budget = registered.of(method).budgets[report.main.budget]
+            wall_s = plan.registered_wall_s(registered.cost_of(method, report.main.budget), budget.env_steps)
+            left[task] = left.get(task, 0.0) + len(budget.seeds) * wall_s
     return left

@@ -178,8 +178,8 @@ class Config:
 
     # measurements
     probe: bool = False
-    """Measure, on the replay before and after the first burst, how experts agree and what depth alone tells of the
-    reward (card 9.4 b, c)."""
+    """Measure, on the replay before learning and each 50 gradient steps of the first burst, the model's losses, how
+    experts agree and what depth alone tells of the reward (card 9.4 a to c)."""
     log_images: bool = True
     """Show evaluation episodes and, for dreamer, predictions in TensorBoard, as strips of moments."""
     export_episodes: bool = False
