@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -47,3 +51,15 @@ def calibrate() -> dict[str, float]:
 def peak_memory_mib() -> float:
     """The most memory this process ever held, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def plain_twins(project: Path, *modules: str) -> ModuleType | None:
+    """A paper's package tests/plain, with these of its modules loaded; None where its tests are not here."""
+    tests = project / "tests"
+    if not (tests / "plain" / "__init__.py").is_file():
+        return None
+    if str(tests) not in sys.path:
+        sys.path.insert(0, str(tests))
+    for module in modules:
+        importlib.import_module(f"plain.{module}")
+    return importlib.import_module("plain")

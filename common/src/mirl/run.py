@@ -21,6 +21,7 @@ from mirl.config import ConfigError
 from mirl.files import move_aside, write_json
 from mirl.folder import hold, read_record, refuse_another_config, refuse_foreign_files
 from mirl.recorder import NonFiniteLoss, Recorder
+from mirl.signals import STOP_SIGNALS
 from mirl.sinks import Sink, TensorBoard, WeightsAndBiases
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Header", "Interrupted", "NonFiniteLoss", "Run", "TrainState", "open_run", "read_record"]
 
 SCHEMA_VERSION = 1
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 RECORD_PERIOD_S = 2.0
 """run.json is rewritten at most this often while a run logs."""
 

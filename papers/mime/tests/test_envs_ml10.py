@@ -18,7 +18,7 @@ import torch
 from mime.envs import batch_of, dynamics_size_of, horizon_of, make
 from mime.envs.manipulation import PRESETS, Job, Manipulation, Player
 from mime.envs.ml10 import TEST_CLASSES, TRAIN_CLASSES, all_tasks
-from mime.envs.workers import WorkerError, Workers, play_all, stop_signals_held
+from mime.envs.workers import WorkerError, Workers, play_all
 from mime.networks import initial_policy, policy_layout
 from mime.rollout import class_statistics, sample
 
@@ -232,13 +232,6 @@ def test_workers_do_not_hear_the_signals_that_stop_a_run_at_its_next_checkpoint(
         os.kill(process.pid, signal.SIGINT)
     assert len(workers.play_all([job(CLASSES[0])])) == 1
     assert all(process.exitcode is None for process in workers.processes.values())
-
-
-def test_stop_signals_are_heard_again_once_workers_are_started():
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, set())
-    with stop_signals_held():
-        assert {signal.SIGINT, signal.SIGTERM} <= signal.pthread_sigmask(signal.SIG_BLOCK, set())
-    assert signal.pthread_sigmask(signal.SIG_BLOCK, set()) == before
 
 
 PARENT = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mirl.drawing import RenderingError, drawing_library
 from sami.envs import make_slots, make_test_env
-from sami.envs.rendering import RenderingError, drawing_library
 from sami.envs.scaling import RED
 
 
@@ -46,7 +46,7 @@ def test_an_unknown_drawing_library_is_named(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_missing_drawing_library_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sami.envs.rendering.find_library", lambda name: None)
+    monkeypatch.setattr("mirl.drawing.find_library", lambda name: None)
     for chosen, package in (("osmesa", "libosmesa6"), ("egl", "libegl1")):
         monkeypatch.setenv("MUJOCO_GL", chosen)
         with pytest.raises(RenderingError, match=f"apt-get install {package}"):

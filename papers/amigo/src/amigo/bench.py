@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,9 +16,9 @@ from amigo.envs.bench import environment_speed
 from amigo.rollout import Actors
 from amigo.state import TrainState
 from amigo.unrolls import Unrolls
-from mirl.measure import calibrate, measure, peak_memory_mib
+from mirl.measure import calibrate, measure, peak_memory_mib, plain_twins
 
-TESTS = Path(__file__).parents[2] / "tests"
+PROJECT = Path(__file__).parents[2]
 Row = dict[str, Any]
 ACTORS = 40
 FLOP_PER_FRAME = {"acting": 2, "learning": 6}
@@ -87,7 +84,7 @@ def multiplications(agent: Agent) -> int:
 
 def beside_plain(case: Case) -> list[Row]:
     """Fast and plain, one after the other; none where the tests are not at hand."""
-    plain = plain_twins()
+    plain = plain_twins(PROJECT, "update")
     if plain is None:
         return []
     config = case.agent.config
@@ -116,13 +113,3 @@ def beside_plain(case: Case) -> list[Row]:
         ratio = (time.perf_counter() - start) / quick
         rows.append({"name": f"{name}, {len(frames)} states", "value": quick, "unit": "s", "ratio_to_plain": ratio})
     return rows
-
-
-def plain_twins() -> ModuleType | None:
-    """The package tests/plain of the repository, if there is one."""
-    if not (TESTS / "plain" / "update.py").is_file():
-        return None
-    if str(TESTS) not in sys.path:
-        sys.path.insert(0, str(TESTS))
-    importlib.import_module("plain.update")
-    return importlib.import_module("plain")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 import time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -22,9 +19,9 @@ from mi_asym.rollout import Noise, Policy, play
 from mi_asym.stages import untrained
 from mi_asym.streams import generator
 from mirl.allocator import keep_freed_memory
-from mirl.measure import measure, peak_memory_mib
+from mirl.measure import measure, peak_memory_mib, plain_twins
 
-TESTS = Path(__file__).parents[2] / "tests"
+PROJECT = Path(__file__).parents[2]
 Row = dict[str, Any]
 WAVES = 40
 """Random episodes at most, where whole ones are looked for."""
@@ -101,7 +98,7 @@ def end_to_end(task: str, method: str) -> list[Row]:
 
 def beside_plain(case: Case) -> list[Row]:
     """The same update, padded and with every pass anew; none where the tests are not at hand."""
-    plain = plain_twins()
+    plain = plain_twins(PROJECT, "learning")
     if plain is None:
         return []
     draw = generator(0, 0, "plain")
@@ -118,13 +115,3 @@ def beside_plain(case: Case) -> list[Row]:
             "ratio_to_plain": slow / quick,
         }
     ]
-
-
-def plain_twins() -> ModuleType | None:
-    """The package tests/plain of the repository, if there is one."""
-    if not (TESTS / "plain" / "learning.py").is_file():
-        return None
-    if str(TESTS) not in sys.path:
-        sys.path.insert(0, str(TESTS))
-    importlib.import_module("plain.learning")
-    return importlib.import_module("plain")

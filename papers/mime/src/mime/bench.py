@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import gym
@@ -45,9 +42,9 @@ from mime.rollout import sample
 from mime.streams import Streams
 from mime.surrogate import MetaBatch
 from mirl.allocator import keep_freed_memory
-from mirl.measure import measure, peak_memory_mib
+from mirl.measure import measure, peak_memory_mib, plain_twins
 
-TESTS = Path(__file__).parents[2] / "tests"
+PROJECT = Path(__file__).parents[2]
 Row = dict[str, Any]
 PLAIN_EPISODES = 4
 """Episodes per task where a plain twin is timed; the fast one gets the same."""
@@ -83,7 +80,7 @@ def bench(task: str) -> list[Row]:
         *({"name": name, "value": seconds, "unit": "s"} for name, seconds in mime_rows),
         *other_methods(task),
         *beside_plain(task),
-        *(pearl_bench.bench(task, plain_twins()) if task in PEARL_TASKS else []),
+        *(pearl_bench.bench(task, plain_twins(PROJECT)) if task in PEARL_TASKS else []),
         {"name": "peak memory", "value": peak_memory_mib(), "unit": "MiB"},
     ]
     return rows
@@ -154,7 +151,7 @@ def tasks_within_reach(environment: MetaEnvironment, number: int) -> list[Task]:
 
 def beside_plain(task: str) -> list[Row]:
     """Fast and plain, one after the other, on a reduced batch; none where the tests are not at hand."""
-    plain = plain_twins()
+    plain = plain_twins(PROJECT)
     if plain is None:
         return []
     config = configure(task, "mime", "faithful")
@@ -229,12 +226,3 @@ def stepped_plainly(environment: gym.Env, tasks: Sequence[Task], actions: Tensor
             environment.reset()
             for action in played[:, episode]:
                 environment.step(action)
-
-
-def plain_twins() -> ModuleType | None:
-    """The package tests/plain of the repository, if there is one."""
-    if not (TESTS / "plain" / "__init__.py").is_file():
-        return None
-    if str(TESTS) not in sys.path:
-        sys.path.insert(0, str(TESTS))
-    return importlib.import_module("plain")

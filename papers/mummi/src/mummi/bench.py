@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from mirl.measure import measure, peak_memory_mib
+from mirl.measure import measure, peak_memory_mib, plain_twins
 from mummi.agent import Agent
 from mummi.config import CONFIGS, Config, configure
 from mummi.envs import make_env, sizes_of
@@ -25,7 +22,7 @@ from mummi.replay import Replay
 from mummi.streams import stream
 from mummi.worlds import backgrounds_of, make_workers, options_of
 
-TESTS = Path(__file__).parents[2] / "tests"
+PROJECT = Path(__file__).parents[2]
 Row = dict[str, Any]
 THREADS = 2
 """The yardsticks are for two cores."""
@@ -45,7 +42,7 @@ def bench(task: str, changes: Mapping[str, Any] | None = None) -> list[Row]:
     replay = random_replay(task, configs["mummi"])
     for method, config in configs.items():
         rows += learning(task, config, method, replay)
-    if plain_twins():
+    if plain_twins(PROJECT, "learning"):
         rows += [
             beside_plain(task, replace(config, **{**PLAIN_SIZE, **changes}), method, replay)
             for method, config in configs.items()
@@ -145,7 +142,7 @@ def seconds_of(function: Callable[[], Any]) -> float:
 
 def beside_plain(task: str, config: Config, method: str, replay: Replay) -> Row:
     """A gradient step's losses and gradients over the unrolled twin's, both as graphs."""
-    plain = plain_twins()
+    plain = plain_twins(PROJECT, "learning")
     assert plain is not None
     agent = Agent(config, *sizes_of(task), seed=0)
     batch = {name: tf.constant(array) for name, array in batch_of(replay, config, agent.learnt).items()}
@@ -158,13 +155,3 @@ def beside_plain(task: str, config: Config, method: str, replay: Replay) -> Row:
     size = f"{config.batch_size}x{config.batch_length}"
     name = f"{method}: losses and gradients of {size} (unrolled: first call {traces[1]:.0f} s, here {traces[0]:.0f} s)"
     return {"name": name, "value": seconds[0], "unit": "s", "ratio_to_plain": seconds[1] / seconds[0]}
-
-
-def plain_twins() -> ModuleType | None:
-    """The package tests/plain of the repository, if there is one."""
-    if not (TESTS / "plain" / "learning.py").is_file():
-        return None
-    if str(TESTS) not in sys.path:
-        sys.path.insert(0, str(TESTS))
-    importlib.import_module("plain.learning")
-    return importlib.import_module("plain")

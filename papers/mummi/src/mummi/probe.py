@@ -41,24 +41,18 @@ def measures(agent: Agent, replay: Replay, seed: int, number: int) -> dict[str, 
     inputs = network_inputs(batch, config)
     metrics = agent.model.loss(batch, inputs, noise)[2]
     losses = {name.replace("loss/", "eval/loss_"): float(value) for name, value in metrics.items() if "loss/" in name}
-    errors = {
+    found = losses | {
         "eval/reward_error": reward_error(agent, batch, noise),
         "eval/reward_error_depth_alone": reward_error(agent, without(batch, ("image", "touch")), noise),
     }
     experts = agent.model.embed(inputs).experts
-    if len(experts) < 2:
-        return losses | errors
-    means = {name: rows_of(expert.mean).numpy() for name, expert in experts.items()}
-    flags = {name: batch[f"{name}_flag"].reshape(-1) > 0 for name in experts}
-    cameras = {name: means[name] for name in ("image", "depth")}
-    return (
-        losses
-        | errors
-        | {
-            "eval/expert_distance_ratio": distance_ratio(means, flags, generator),
-            "eval/expert_distance_ratio_image_depth": distance_ratio(cameras, flags, generator),
-        }
-    )
+    if experts:
+        means = {name: rows_of(expert.mean).numpy() for name, expert in experts.items()}
+        flags = {name: batch[f"{name}_flag"].reshape(-1) > 0 for name in experts}
+        cameras = {name: means[name] for name in ("image", "depth")}
+        found["eval/expert_distance_ratio"] = distance_ratio(means, flags, generator)
+        found["eval/expert_distance_ratio_image_depth"] = distance_ratio(cameras, flags, generator)
+    return found
 
 
 def reward_error(agent: Agent, batch: Mapping[str, NDArray[Any]], noise: tf.Tensor) -> float:

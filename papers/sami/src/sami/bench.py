@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import copy
-import importlib
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mirl.measure import measure, peak_memory_mib
+from mirl.measure import measure, peak_memory_mib, plain_twins
 from sami.agent import Agent
 from sami.config import SaCcmConfig, configure, training_tuples
 from sami.evaluate import make_agent, make_world
@@ -25,7 +22,7 @@ from sami.rollout import Player
 from sami.streams import normal, uniform
 from sami.train import make_buffer
 
-TESTS = Path(__file__).parents[2] / "tests"
+PROJECT = Path(__file__).parents[2]
 Row = dict[str, Any]
 THREADS = 2
 """The yardsticks are for two cores."""
@@ -108,7 +105,7 @@ def fill(buffer: TrajectoryBuffer, observation_size: int, action_size: int) -> N
 
 def beside_plain(task: str, config: SaCcmConfig) -> list[Row]:
     """Fast and plain, one after the other, on a reduced batch; none where the tests are not at hand."""
-    plain = plain_twins()
+    plain = plain_twins(PROJECT)
     if plain is None:
         return []
     batch = -(-PLAIN_BATCH // config.slots) * config.slots
@@ -144,12 +141,3 @@ def gradient_of(loss: Callable[..., Tensor], device: torch.device) -> Tensor:
     )
     (gradient,) = torch.autograd.grad(loss(queries.requires_grad_(), positives, negatives), [queries])
     return gradient
-
-
-def plain_twins() -> ModuleType | None:
-    """The package tests/plain of the repository, if there is one."""
-    if not (TESTS / "plain" / "learning.py").is_file():
-        return None
-    if str(TESTS) not in sys.path:
-        sys.path.insert(0, str(TESTS))
-    return importlib.import_module("plain")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import signal
 import traceback
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.util import Finalize
 
 from mime.envs.manipulation import Job, Played, Player
+from mirl.signals import stop_signals_held
 
 
 class WorkerError(RuntimeError):
@@ -104,15 +103,3 @@ def end(processes: dict[Connection, SpawnProcess]) -> None:
         connection.close()
         process.kill()
         process.join()
-
-
-@contextlib.contextmanager
-def stop_signals_held() -> Iterator[None]:
-    """Processes started meanwhile never see SIGINT and SIGTERM: a terminal and `mirl run` send them to the whole
-    group, but the run is to end at its next checkpoint, for which it needs its workers."""
-    resource_tracker.ensure_running()  # the first process of all would start it, and that lets the signals through
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import signal
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.util import Finalize
 from typing import Any, Protocol
@@ -16,6 +14,7 @@ from typing import Any, Protocol
 import gym
 from numpy.typing import NDArray
 
+from mirl.signals import stop_signals_held
 from mummi.envs.simulator import Observation
 from mummi.envs.wrappers import Step
 
@@ -193,15 +192,3 @@ def end(connection: Connection, process: Any) -> None:
     connection.close()
     process.kill()
     process.join()
-
-
-@contextlib.contextmanager
-def stop_signals_held() -> Iterator[None]:
-    """Processes started meanwhile never see SIGINT and SIGTERM: a terminal and `mirl run` send them to the whole
-    group, but the run is to end at its next checkpoint, for which it needs its workers."""
-    resource_tracker.ensure_running()  # the first process of all would start it, and that lets the signals through
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
