@@ -68,6 +68,7 @@ BAD = {
     "describe --jsno": "no option '--jsno'; did you mean --json?",
     "bench --task lime": "no task 'lime' in paper toy; did you mean line? (tasks: line, plane)",
     "demo --budget huge": "no budget 'huge' (budgets: tiny, workstation, paper)",
+    "walk.py --fast": "--fast is no flag of the original (flags: --env, --logdir, --steps)",
     "--env line --fast": "--fast is no flag of the original (flags: --env, --logdir, --steps)",
 }  # fmt: skip
 
@@ -223,7 +224,7 @@ def test_evaluate_says_what_is_wrong_with_a_folder(finished: Path, interrupted: 
 
 
 def test_the_originals_command_line_gives_the_same_experiment(tmp_path: Path) -> None:
-    assert toy("--env", "plane", "--logdir", tmp_path / "old", "--steps", "100").returncode == 0
+    assert toy("old/walk.py", "--env", "plane", "--logdir", tmp_path / "old", "--steps", "100").returncode == 0
     config = record(tmp_path / "old")["config"]
     assert (config["task"], config["method"], config["total_env_steps"]) == ("plane", "random_walk", 100)
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mirl.config import ConfigError, no_such
@@ -58,7 +58,7 @@ class Paper:
     bench: Callable[[str], Sequence[Mapping[str, Any]]]
     """task -> rows of name, value, unit and, where a plain twin was timed, ratio_to_plain."""
     original: Callable[[Sequence[str]], list[str]]
-    """The original's command line -> ours, subcommand first."""
+    """The original's command line, which begins with a flag or with one of `programs` -> ours, subcommand first."""
     versions: Callable[[str], Mapping[str, Any]]
     """device -> names and versions of framework, CUDA and `gpu`, thread count and deterministic flags; `gpu` is None
     where no GPU is visible. Asked again after training, for the manifest."""
@@ -67,6 +67,8 @@ class Paper:
     check: Callable[[Any], None] = lambda config: None
     """Raises ConfigError for a config that cannot run on this machine, such as one that names an absent folder; asked
     before a run directory is touched."""
+    programs: tuple[str, ...] = ()
+    """Scripts of the original that a command line may begin with, in whatever folder."""
     commands: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)
     """The paper's own commands beside the common ones: name -> (words after it) -> exit code; help shows the first
     line of the docstring."""
@@ -97,7 +99,7 @@ def dispatch(paper: Paper, words: Sequence[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         print_help(paper)
         return 0
-    if words[0].startswith("-"):
+    if words[0].startswith("-") or PurePath(words[0]).name in paper.programs:
         words = paper.original(words)
     if words[0] in paper.commands:
         return paper.commands[words[0]](words[1:])

@@ -30,8 +30,9 @@ def bench(task: str) -> Sequence[Mapping[str, Any]]:
 
 
 def original(words: Sequence[str]) -> list[str]:
-    """`--env line --logdir DIR --steps N`, as an older program may have had it."""
+    """`[walk.py] --env line --logdir DIR --steps N`, as an older program may have had it."""
     ours = {"--env": "--task", "--logdir": "--run-dir", "--steps": "--total-env-steps"}
+    words = [word for word in words if not word.endswith("walk.py")]
     for word in words:
         if word.startswith("--") and word not in ours:
             raise ConfigError(f"{word} is no flag of the original (flags: {', '.join(ours)})")
@@ -57,6 +58,7 @@ PAPER = Paper(
     original=original,
     versions=versions,
     outputs=("position.txt",),
+    programs=("walk.py",),
 )
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from mi_asym.__main__ import main
+from mi_asym.__main__ import PAPER
 from mi_asym.original import translate
 from mi_asym.stages import cache_folder
 from mirl.config import ConfigError
+from mirl.paper import main
 
 TINY = [
     "--total-env-steps", "260", "--start-training", "2", "--batch-size", "6", "--eval-interval", "1",
@@ -65,8 +66,8 @@ def test_stages_are_made_once_and_found_again(finished: Path, capsys: pytest.Cap
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.suffix in (".pt", ".data", ".csv")}
     assert before
     again = finished.parent / "again"
-    assert main(train_words(again, "ours_gru")) == 0
-    assert main(train_words(finished.parent / "zero", "zero_off")) == 0
+    assert main(PAPER, train_words(again, "ours_gru")) == 0
+    assert main(PAPER, train_words(finished.parent / "zero", "zero_off")) == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(list(cache.glob("encoders-*"))) == len(list(cache.glob("data-*"))) == 1
     assert records(again) == records(finished)
@@ -119,7 +120,7 @@ def test_a_run_that_is_stopped_in_stage_2_goes_on_there(tmp_path: Path):
 
 def test_a_trained_run_is_judged_from_its_checkpoint_alone(finished: Path, capsys: pytest.CaptureFixture[str]):
     film = finished.parent / "film.mp4"
-    assert main(["evaluate", "--run-dir", str(finished), "--episodes", "4", "--video", str(film)]) == 0
+    assert main(PAPER, ["evaluate", "--run-dir", str(finished), "--episodes", "4", "--video", str(film)]) == 0
     assert "eval/information_visits" in capsys.readouterr().out
     assert film.stat().st_size > 1000
 
@@ -129,16 +130,16 @@ def test_each_stage_runs_alone_under_the_originals_flags(
 ):
     monkeypatch.chdir(tmp_path)
     env = ["--config_env", "configs/envs/heaven_hell.py"]
-    assert main(["main_collect_data.py", *env, "--episodes", "15", "--random_episodes", "15"]) == 0
+    assert main(PAPER, ["main_collect_data.py", *env, "--episodes", "15", "--random_episodes", "15"]) == 0
     data = capsys.readouterr().out.strip().splitlines()[-1]
     repr_ = ["--config_repr", "configs/repr/heaven_hell.py", "--data_path", data, "--num_epochs", "1", "--cuda", "-1"]
-    assert main(["main_pretrain_representations_cv_mim.py", *env, *repr_]) == 0
+    assert main(PAPER, ["main_pretrain_representations_cv_mim.py", *env, *repr_]) == 0
     folder = Path(capsys.readouterr().out.strip().splitlines()[-1])
     assert folder == Path("pretrained_encoders/heaven_hell/s0_end0_cv_mim")
     line = [*env, "--config_rl", "configs/rl/dqn_ours_default.py", "--config_seq", "configs/seq/gru_default.py"]
     files = ["--state_embedder_dir", str(folder / "s_encoder.pt"), "--obs_embedder_dir", str(folder / "o_encoder.pt")]
     short = ["--train_episodes", "1", "--start_training", "1", "--batch_size", "4", "--cuda", "-1", "--seed", "1"]
-    assert main(["main.py", *line, *files, *short]) == 0
+    assert main(PAPER, ["main.py", *line, *files, *short]) == 0
     assert (tmp_path / "logs" / "heaven_hell_ours_gru_s1" / "manifest.json").exists()
     assert not (tmp_path / "logs" / "cache").exists()
 
@@ -197,7 +198,7 @@ def test_original_flags_that_cannot_be_honoured_get_one_line(line: str, complain
 def test_bad_input_gets_one_line_and_writes_nothing(
     tmp_path: Path, words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ):
-    assert main([*train_words(tmp_path / "run", "ours_gru"), *words]) == 2
+    assert main(PAPER, [*train_words(tmp_path / "run", "ours_gru"), *words]) == 2
     said = capsys.readouterr().err
     assert complaint in said
     assert len(said.strip().splitlines()) == 1
@@ -222,7 +223,7 @@ def test_bad_stage_commands_get_one_line(
     capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.chdir(tmp_path)
-    assert main(words) == 2
+    assert main(PAPER, words) == 2
     said = capsys.readouterr().err
     assert complaint in said
     assert len(said.strip().splitlines()) == 1

@@ -19,7 +19,8 @@ import pytest
 import mummi.worlds
 from mirl.config import describe_fields, parse
 from mirl.files import sha256
-from mummi.__main__ import OUTPUTS, PAPER, command_line
+from mirl.paper import main
+from mummi.__main__ import OUTPUTS, PAPER
 from mummi.config import configure
 
 SMALL = [
@@ -180,9 +181,9 @@ def wait_for(process: subprocess.Popen[str], folder: Path) -> None:
 def test_a_finished_run_is_left_alone_and_another_config_is_refused(finished: Path, capsys: pytest.CaptureFixture[str]):
     before = (finished / "metrics.csv").read_bytes()
     assert PAPER.name == "mummi"
-    assert command_line(train_words(finished)) == 0
+    assert main(PAPER, train_words(finished)) == 0
     assert "nothing to do" in capsys.readouterr().out
-    assert command_line(train_words(finished, "mummi", "--touch-weight", "0.5")) == 2
+    assert main(PAPER, train_words(finished, "mummi", "--touch-weight", "0.5")) == 2
     assert "touch_weight=0.001, now 0.5" in capsys.readouterr().err
     assert (finished / "metrics.csv").read_bytes() == before
 
@@ -191,7 +192,7 @@ def test_one_ratio_can_be_asked_for_and_filmed(finished: Path, tmp_path: Path, c
     video = tmp_path / "film.mp4"
     words = ["evaluate", "--run-dir", str(finished), "--setting", "ratio_0.1", "--episodes", "1", "--video", str(video)]
     for evaluations in (1, 2):
-        assert command_line(words) == 0
+        assert main(PAPER, words) == 0
         shown = capsys.readouterr().out
         assert "eval/return_ratio_0.1" in shown
         assert "ratio_0.05" not in shown
@@ -214,7 +215,7 @@ def test_videos_are_looked_for_in_the_papers_folder_from_anywhere(
     monkeypatch.chdir(elsewhere)
     words = ["evaluate", "--run-dir", str(finished), "--setting", "ratio_0", "--episodes", "1"]
     for place, source in (("None", "natural_train.pkl"), (".", "own videos")):
-        assert command_line([*words, "--backgrounds", place]) == 0
+        assert main(PAPER, [*words, "--backgrounds", place]) == 0
         assert lines(finished / "results.jsonl")[-1]["backgrounds"] == source
 
 
@@ -246,7 +247,7 @@ BAD_INPUT = {
 def test_bad_input_is_one_line_and_nothing_is_written(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     words, said = BAD_INPUT[case]
     folder = tmp_path / "run"
-    assert command_line([*train_words(folder), *words]) == 2
+    assert main(PAPER, [*train_words(folder), *words]) == 2
     complaint = capsys.readouterr().err
     assert said in complaint
     assert complaint.count("\n") == 1
@@ -254,12 +255,12 @@ def test_bad_input_is_one_line_and_nothing_is_written(case: str, tmp_path: Path,
 
 
 def test_help_tells_of_every_command_and_of_the_originals_programs(capsys: pytest.CaptureFixture[str]):
-    assert command_line(["--help"]) == 0
+    assert main(PAPER, ["--help"]) == 0
     assert "backgrounds make a folder" in capsys.readouterr().out
-    assert command_line(["bakgrounds"]) == 2
+    assert main(PAPER, ["bakgrounds"]) == 2
     assert "did you mean backgrounds? (commands: train," in capsys.readouterr().err
     for words in (["cvrl.py", "--help"], ["--method", "cvrl", "-h"]):
-        assert command_line(words) == 0
+        assert main(PAPER, words) == 0
         assert "fields of cvrl on" in capsys.readouterr().out
 
 
@@ -277,7 +278,7 @@ def test_a_logit_of_minus_infinity_can_be_written():
 def test_videos_that_cannot_be_read_are_refused_before_a_run_begins(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for split in ("train", "valid"):
         (tmp_path / f"natural_{split}.pkl").write_bytes(b"no pickle")
-    assert command_line(train_words(tmp_path / "run", "mummi", "--backgrounds", str(tmp_path))) == 2
+    assert main(PAPER, train_words(tmp_path / "run", "mummi", "--backgrounds", str(tmp_path))) == 2
     assert "natural_train.pkl cannot be read" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
@@ -290,17 +291,17 @@ def test_backgrounds_converts_a_folder_and_refuses_an_absent_one(tmp_path: Path,
     for number in range(3):
         imageio.v2.imwrite(source / f"{number}.png", np.full((70, 80, 3), 60 * number, np.uint8))
     target = tmp_path / "target"
-    assert command_line(["backgrounds", "--source", str(source), "--target", str(target), "--frames", "4"]) == 0
+    assert main(PAPER, ["backgrounds", "--source", str(source), "--target", str(target), "--frames", "4"]) == 0
     assert {"own_train.npy", "own_valid.npy"} <= {path.name for path in target.iterdir()}
     capsys.readouterr()
-    assert command_line(["backgrounds", "--source", str(tmp_path / "absent"), "--target", str(target)]) == 2
+    assert main(PAPER, ["backgrounds", "--source", str(tmp_path / "absent"), "--target", str(target)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-    assert command_line(["backgrounds", "--target", str(target)]) == 2
+    assert main(PAPER, ["backgrounds", "--target", str(target)]) == 2
     assert "--source" in capsys.readouterr().err
 
 
 def test_describe_tells_every_task_method_field_and_source(capsys: pytest.CaptureFixture[str]):
-    assert command_line(["describe", "--json"]) == 0
+    assert main(PAPER, ["describe", "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert set(content["config"]) == set(PAPER.tasks)
     for task in PAPER.tasks:

@@ -18,16 +18,15 @@ WORDINGS = (
     (r"argument (\S+): must", r"\1 must"),
     (r"argument (\S+): expected one argument", r"\1 needs a value"),
     (r"argument (\S+): ignored explicit argument '(.*)'", r"\1 takes no value, got \2"),
+    (r"argument ", ""),
 )
 
 
-class Parser(argparse.ArgumentParser):
+class Flags(argparse.ArgumentParser):
     """argparse that raises ConfigError, one line in our words, where it would print its usage and exit."""
 
-    def __init__(self, paper: Paper, command: str, description: str, **options: Any) -> None:
-        super().__init__(
-            prog=f"python -m {paper.name} {command}", description=description, allow_abbrev=False, **options
-        )
+    def __init__(self, prog: str, description: str = "", **options: Any) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         for theirs, ours in WORDINGS:
@@ -45,6 +44,13 @@ class Parser(argparse.ArgumentParser):
     def names(self) -> list[str]:
         """Its options, as they are written."""
         return [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+
+
+class Parser(Flags):
+    """The flags of one command of a paper."""
+
+    def __init__(self, paper: Paper, command: str, description: str, **options: Any) -> None:
+        super().__init__(f"python -m {paper.name} {command}", description, **options)
 
 
 def require_option(options: argparse.Namespace, field: str, rest: Sequence[str], allowed: Iterable[str] = ()) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from amigo.bench import bench
 from amigo.config import CONFIGS, FIDELITIES, TASKS, configure
-from amigo.describe import parameter_counts, versions
+from amigo.describe import parameter_counts
 from amigo.evaluate import SETTINGS, evaluate
 from amigo.files import OUTPUTS
 from amigo.original import translate
 from amigo.train import train
 from mirl.paper import Paper, main
+from mirl.versions import torch_versions
 
 PAPER = Paper(
     name="amigo",
@@ -26,7 +27,7 @@ PAPER = Paper(
     parameter_counts=parameter_counts,
     bench=bench,
     original=translate,
-    versions=versions,
+    versions=torch_versions,
     outputs=OUTPUTS,
 )
 

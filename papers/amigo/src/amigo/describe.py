@@ -1,9 +1,8 @@
-"""What a run stands on: sizes of the networks, versions of the framework."""
+"""Sizes of the networks, as `describe` tells them."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import torch
 
@@ -35,16 +34,4 @@ def sizes(size: GridSize, hidden: int) -> dict[str, int]:
         "student without goal": count([Student(size, hidden, False, 0, seed)]),
         "teacher": count([Teacher(size, False, seed)]),
         "novelty": count([NoveltyNetwork(size, seed)]),
-    }
-
-
-def versions(device: str) -> dict[str, Any]:
-    """Framework, CUDA and GPU by name and version; results repeat bit for bit on a CPU with a fixed thread count."""
-    gpu = torch.cuda.get_device_name() if device == "cuda" and torch.cuda.is_available() else None
-    return {
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda if gpu else None,
-        "gpu": gpu,
-        "deterministic": gpu is None,
-        "threads": torch.get_num_threads(),
     }

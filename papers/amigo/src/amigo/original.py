@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from amigo.config import configure, with_length
 from amigo.envs import find_task
+from mirl.commands.options import Flags
 from mirl.config import ConfigError, as_dictionary, choose, option_of, require
 from mirl.files import read_json
 
@@ -47,13 +48,6 @@ FIXED_SIZES = {"num_input_frames": 1, "goal_dim": 10}
 """Flags whose other values the released codes do not survive or do not read."""
 
 
-class Flags(argparse.ArgumentParser):
-    """argparse that raises ConfigError, one line, where it would print its usage and exit."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(message.removeprefix("argument "))
-
-
 def translate(words: Sequence[str]) -> list[str]:
     """The original's flags -> `train ...` or, with any --mode but train, `evaluate ...`; raises ConfigError."""
     options = make_parser().parse_args(words)
@@ -70,7 +64,7 @@ def translate(words: Sequence[str]) -> list[str]:
 
 
 def make_parser() -> Flags:
-    parser = Flags("python -m amigo", description="The original's main.py", allow_abbrev=False)
+    parser = Flags("python -m amigo", "The original's main.py")
     parser.add_argument("--env", default="MiniGrid-Empty-8x8-v0")
     parser.add_argument("--mode", default="train")
     parser.add_argument("--model", default="default")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import NoReturn
 
 from mi_asym.config import configure
 from mi_asym.config.fields import EPISODE, OursFields
 from mi_asym.envs import GRID_TASKS, TASKS
+from mirl.commands.options import Flags, natural_number
 from mirl.config import ConfigError, choose, option_of
 
-SCRIPTS = ("main_collect_data", "main_pretrain_representations", "main_pretrain_representations_cv_mim", "main")
+SCRIPTS = (
+    "main_collect_data.py",
+    "main_pretrain_representations.py",
+    "main_pretrain_representations_cv_mim.py",
+    "main.py",
+)
 METHODS = {
     "dqn_default": ("drqn", "dtqn"), "sac_default": ("drqn", "dtqn"), "sac_robot_default": ("drqn", "dtqn"),
     "dqn_zp_default": ("zp_gru", "zp_gpt"), "sac_zp_robot_default": ("zp_gru", "zp_gpt"),
@@ -33,23 +37,11 @@ WITHOUT_EFFECT = ("config_repr", "config_recon", "group", "env_name", "checkpoin
 """Flags that are accepted and change nothing here: runs continue by themselves, and stage 2 knows its own config."""
 
 
-class Flags(argparse.ArgumentParser):
-    """argparse that raises ConfigError, one line, where it would print its usage and exit."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(message.removeprefix("argument "))
-
-
-def is_script(word: str) -> bool:
-    """Whether a first word names one of the original's scripts."""
-    return PurePath(word).name.removesuffix(".py") in SCRIPTS
-
-
 def translate(words: Sequence[str]) -> list[str]:
     """The original's words, with or without the script's name -> ours, subcommand first; raises ConfigError."""
     script = ""
-    if words and is_script(words[0]):
-        script, words = PurePath(words[0]).name.removesuffix(".py"), words[1:]
+    if not words[0].startswith("-"):
+        script, words = name_of(words[0]), words[1:]
     given = {word.partition("=")[0] for word in words}
     if script == "main" or (not script and "--config_rl" in given):
         return translate_training(words)
@@ -59,7 +51,7 @@ def translate(words: Sequence[str]) -> list[str]:
 
 
 def parser_with_environment() -> Flags:
-    parser = Flags("python -m mi_asym", allow_abbrev=False)
+    parser = Flags("python -m mi_asym")
     parser.add_argument("--config_env", required=True)
     return parser
 
@@ -152,7 +144,7 @@ def training_parser() -> Flags:
     parser = parser_with_environment()
     parser.add_argument("--config_rl", required=True)
     parser.add_argument("--config_seq", default="configs/seq/gru_default.py")
-    parser.add_argument("--seed", type=seed, default=42)
+    parser.add_argument("--seed", type=natural_number, default=42)
     for flag, default in (("batch_size", 64), ("aux_batch_size", 64), ("train_episodes", 1000), ("start_training", 10),
                           ("start_expert_training", 0), ("replay_buffer_size", 0), ("cuda", 0)):  # fmt: skip
         parser.add_argument(f"--{flag}", type=int, default=default)
@@ -166,13 +158,6 @@ def training_parser() -> Flags:
     for flag in ("run_name", "policy_dir", "state_embedder_dir", "obs_embedder_dir", *WITHOUT_EFFECT):
         parser.add_argument(f"--{flag}")
     return parser
-
-
-def seed(text: str) -> int:
-    """A whole number of at least 0; the original takes a negative one for the process's number."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, got {text}")
-    return int(text)
 
 
 def name_of(path: str) -> str:

@@ -13,11 +13,11 @@ import torch
 
 from mi_asym.collect import CollectionStopped, collect
 from mi_asym.config import collect_config, pretrain_config
+from mi_asym.envs import TASKS
 from mi_asym.pretrain import PretrainingStopped, Row, pretrain
 from mirl import config as configs
 from mirl.allocator import keep_freed_memory
-from mirl.commands.options import Parser, choose_of, natural_number, positive_number, print_fields, require_option
-from mirl.paper import Paper
+from mirl.commands.options import Flags, natural_number, positive_number, print_fields, require_option
 from mirl.run import Interrupted
 from mirl.sinks import Sink, WeightsAndBiases
 
@@ -39,10 +39,10 @@ class Stop:
         return bool(self.number)
 
 
-def run_collect(paper: Paper, words: Sequence[str]) -> int:
-    """Stage 1: play episodes and write the data file."""
-    parser = Parser(paper, "collect", run_collect.__doc__ or "")
-    parser.add_argument("--task", metavar="T", help=", ".join(paper.tasks))
+def run_collect(words: Sequence[str]) -> int:
+    """stage 1 alone: play episodes and write the data file"""
+    parser = Flags("python -m mi_asym collect", run_collect.__doc__ or "")
+    parser.add_argument("--task", metavar="T", help=", ".join(TASKS))
     parser.add_argument("--folder", type=Path, default=Path("data"), metavar="DIR", help="where the file is written")
     parser.add_argument("--seed", type=natural_number, default=42, metavar="S")
     parser.add_argument("--episodes", type=positive_number, metavar="N", help="episodes, rotated copies left out")
@@ -51,8 +51,8 @@ def run_collect(paper: Paper, words: Sequence[str]) -> int:
     parser.add_argument("--start", default="carry", choices=("carry", "uniform"), help="carflag_2d: where to start")
     parser.add_argument("--workers", type=natural_number, default=0, metavar="N", help="processes, robots")
     options = parser.parse_all(words)
-    require_option(options, "task", [], paper.tasks)
-    task = choose_of(paper, "task", options.task, paper.tasks)
+    require_option(options, "task", [], TASKS)
+    task = configs.choose("task", options.task, TASKS)
     stop = Stop()
     try:
         path = collect(
@@ -66,11 +66,11 @@ def run_collect(paper: Paper, words: Sequence[str]) -> int:
     return 0
 
 
-def run_pretrain(paper: Paper, words: Sequence[str]) -> int:
-    """Stage 2: learn phi and psi from stage 1's file, and write their encoders."""
-    parser = Parser(paper, "pretrain", run_pretrain.__doc__ or "", add_help=False)
+def run_pretrain(words: Sequence[str]) -> int:
+    """stage 2 alone: learn phi and psi from stage 1's file, and write their encoders"""
+    parser = Flags("python -m mi_asym pretrain", run_pretrain.__doc__ or "", add_help=False)
     parser.add_argument("-h", "--help", action="store_true", help="show this, and the fields")
-    parser.add_argument("--task", metavar="T", help=", ".join(paper.tasks))
+    parser.add_argument("--task", metavar="T", help=", ".join(TASKS))
     parser.add_argument("--data", type=Path, metavar="FILE", help="what collect wrote")
     parser.add_argument("--folder", type=Path, default=Path("."), metavar="DIR", help="where encoders are written")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
@@ -81,11 +81,11 @@ def run_pretrain(paper: Paper, words: Sequence[str]) -> int:
     options, rest = parser.parse_known_args(words)
     if options.help:
         parser.print_help()
-        print_fields(pretrain_config(options.task or paper.tasks[0]))
+        print_fields(pretrain_config(options.task or TASKS[0]))
         return 0
-    require_option(options, "task", rest, paper.tasks)
+    require_option(options, "task", rest, TASKS)
     require_option(options, "data", rest)
-    task = choose_of(paper, "task", options.task, paper.tasks)
+    task = configs.choose("task", options.task, TASKS)
     config = configs.parse(pretrain_config(task), rest, parser.prog, parser.names)
     gpu = options.device != "cpu" and torch.cuda.is_available()
     configs.require(gpu or options.device != "cuda", "device", "cuda", "cpu or auto, as there is no visible GPU")
@@ -125,6 +125,3 @@ def every_ten_seconds(text: Callable[[int, Any], str]) -> Callable[..., None]:
             print(text(number, of), flush=True)
 
     return report
-
-
-STAGES = {"collect": run_collect, "pretrain": run_pretrain}

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from mime.bench import bench
 from mime.config import FIDELITIES, SETTINGS_FILES
-from mime.describe import versions
 from mime.evaluate import SETTINGS
 from mime.files import OUTPUTS
 from mime.methods import METHODS, configure, evaluate_method, parameter_counts, train_method
 from mime.original import translate
 from mirl.paper import Paper, main
+from mirl.versions import torch_versions
 
 PAPER = Paper(
     name="mime",
@@ -26,7 +26,7 @@ PAPER = Paper(
     parameter_counts=parameter_counts,
     bench=bench,
     original=translate,
-    versions=versions,
+    versions=torch_versions,
     outputs=OUTPUTS,
 )
 

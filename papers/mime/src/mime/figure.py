@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from mime.__main__ import PAPER
 from mime.config import MamlConfig
 from mime.evaluate import environment_for, run_tests, trained_agent
-from mime.original import Flags
 from mime.trajectories import draw_trajectories, scene_of
 from mirl.commands.evaluate import load_run
+from mirl.commands.options import Flags
 from mirl.config import ConfigError
 from mirl.files import describe_os_error
 from mirl.run import Header
@@ -29,7 +29,7 @@ TITLES = {"maml": "MAML", "maml_noise": "MAML+noise", "maml_expl": "MAML+expl", 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Draw how each run's adapted policy behaves on the test tasks; exit codes as of `python -m mime`."""
-    parser = Flags("python -m mime.figure", description=__doc__, allow_abbrev=False)
+    parser = Flags("python -m mime.figure", __doc__ or "")
     parser.add_argument("--run-dir", type=Path, action="append", required=True, help="once per panel, from the left")
     parser.add_argument("--output", type=Path, required=True, help="a png, svg or pdf")
     try:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 
 from mime.config import FOLDER, SETTINGS_FILES, config_from, configure, paper_settings, read_settings
 from mime.pearl import config as pearl
+from mirl.commands.options import Flags, natural_number, positive_number
 from mirl.config import ConfigError, as_dictionary, choose, no_such, option_of
 from mirl.folder import read_record
 
@@ -25,13 +26,6 @@ METHOD_OF_FLAGS = {
 """What train.py's switches ask for (card 2.1)."""
 
 
-class Flags(argparse.ArgumentParser):
-    """argparse that raises ConfigError, one line, where it would print its usage and exit."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(message.removeprefix("argument "))
-
-
 def translate(words: Sequence[str]) -> list[str]:
     """The original's flags -> `train ...` where --config is given, else `evaluate ...`; raises ConfigError."""
     if any(word == "--config" or word.startswith("--config=") for word in words):
@@ -41,12 +35,12 @@ def translate(words: Sequence[str]) -> list[str]:
 
 def translate_training(words: Sequence[str]) -> list[str]:
     """train.py's flags; values in the settings file that differ from the paper's become overrides."""
-    parser = Flags("python -m mime", description="The original's train.py", allow_abbrev=False)
+    parser = Flags("python -m mime", "The original's train.py")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output-folder", type=Path, required=True)
-    parser.add_argument("--seed", type=at_least(0), default=0)
+    parser.add_argument("--seed", type=natural_number, default=0)
     # ML10 is played in so many processes; the other tasks are sampled in one, and only note the number.
-    parser.add_argument("--num-workers", type=at_least(1))
+    parser.add_argument("--num-workers", type=positive_number)
     for flag in ("use_cuda", *SWITCHES):
         parser.add_argument(option_of(flag), action="store_true")
     options = parser.parse_args(words)
@@ -103,12 +97,12 @@ def pearl_line(options: argparse.Namespace) -> list[str]:
 
 def translate_test(words: Sequence[str]) -> list[str]:
     """test.py's flags."""
-    parser = Flags("python -m mime", description="The original's test.py", allow_abbrev=False)
+    parser = Flags("python -m mime", "The original's test.py")
     parser.add_argument("--output-folder", type=Path, required=True)
-    parser.add_argument("--num-batches", type=at_least(1), default=3)
-    parser.add_argument("--num-steps", type=at_least(0), default=10)
-    parser.add_argument("--seed", type=at_least(0), default=1)
-    parser.add_argument("--num-workers", type=at_least(1))
+    parser.add_argument("--num-batches", type=positive_number, default=3)
+    parser.add_argument("--num-steps", type=natural_number, default=10)
+    parser.add_argument("--seed", type=natural_number, default=1)
+    parser.add_argument("--num-workers", type=positive_number)
     parser.add_argument("--use-cuda", action="store_true", help="a test runs where its training did, if it is there")
     options = parser.parse_args(words)
     trained = (read_record(options.output_folder) or {}).get("config", {})
@@ -123,17 +117,6 @@ def translate_test(words: Sequence[str]) -> list[str]:
         "--evaluation-steps", str(options.num_steps), "--evaluation-seed", str(options.seed),
         *(as_option("num_workers", options.num_workers) if options.num_workers else []),
     ]  # fmt: skip
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """An argument type: whole numbers from `least` on."""
-
-    def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text}")
-        return int(text)
-
-    return read
 
 
 def find_settings(path: Path, folder: Path) -> Path:

@@ -5,19 +5,18 @@ TensorFlow takes seconds to load, so what needs it is imported when it is called
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from mirl.commands.options import Flags
 from mirl.config import ConfigError
 from mirl.paper import EvaluateOptions, Paper, main
 from mirl.run import Header, Run
 from mummi import describe
 from mummi.config import CONFIGS, FIDELITIES, TASKS, Config, configure
-from mummi.original import PROGRAMS, of_program, translate
+from mummi.original import PROGRAMS, translate
 from mummi.settings import SETTINGS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what goes wrong in TensorFlow comes as an exception, too
@@ -52,22 +51,15 @@ def bench(task: str) -> Sequence[Mapping[str, Any]]:
     return bench(task)
 
 
-class Flags(argparse.ArgumentParser):
-    """argparse that raises ConfigError, one line, where it would print its usage and exit."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(message.removeprefix("argument "))
-
-
 def convert_backgrounds(words: Sequence[str]) -> int:
     """make a folder of one's own videos and pictures into videos behind the scene"""
-    parser = Flags("python -m mummi backgrounds", description=convert_backgrounds.__doc__, allow_abbrev=False)
+    parser = Flags("python -m mummi backgrounds", convert_backgrounds.__doc__ or "")
     parser.add_argument("--source", type=Path, required=True, help="folder of videos and pictures")
     parser.add_argument("--target", type=Path, required=True, help="folder for own_train.npy and own_valid.npy")
     parser.add_argument("--valid-share", type=float, default=0.2, help="share of the files that evaluation gets")
     parser.add_argument("--frames", type=int, default=256, help="frames of a video")
     parser.add_argument("--seed", type=int, default=0, help="which files evaluation gets")
-    options = parser.parse_args(words)
+    options = parser.parse_all(words)
     from mummi.backgrounds.convert import convert
 
     try:
@@ -93,16 +85,9 @@ PAPER = Paper(
     versions=describe.versions,
     outputs=OUTPUTS,
     check=check,
+    programs=PROGRAMS,
     commands={"backgrounds": convert_backgrounds},
 )
 
-
-def command_line(words: Sequence[str]) -> int:
-    """Exit code of a command line; the original's program names stand beside the common commands."""
-    if words and words[0] in PROGRAMS:
-        words = of_program(words)
-    return main(PAPER, words)
-
-
 if __name__ == "__main__":
-    raise SystemExit(command_line(sys.argv[1:]))
+    raise SystemExit(main(PAPER))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from mirl.config import ConfigError, choose, no_such_option, option_of, require
 from mirl.folder import read_record
@@ -29,6 +29,8 @@ def translate(words: Sequence[str]) -> list[str]:
 
     Raises ConfigError for flags that cannot be honoured; a test takes task, method and seed from the run that it tests.
     """
+    if not words[0].startswith("-"):
+        words = ["--method", PurePath(words[0]).stem, *words[1:]]
     flags = read_flags([word for word in words if word not in HELP])
     if HELP & set(words):
         return ["train", "--help", "--method", flags.get("method", "mummi")]
@@ -59,11 +61,6 @@ def names_of(directory: Path) -> dict[str, str]:
     if record is None or record["paper"] != "mummi":
         return {}
     return {name: str(record["config"][name]) for name in ("task", "method", "seed") if name in record["config"]}
-
-
-def of_program(words: Sequence[str]) -> list[str]:
-    """`mummi.py --logdir ...`, as the released README has it, as `--method mummi --logdir ...`."""
-    return ["--method", words[0].removesuffix(".py"), *words[1:]]
 
 
 def read_flags(words: Sequence[str]) -> dict[str, str]:

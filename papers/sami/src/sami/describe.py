@@ -8,8 +8,8 @@ import gym
 import gymnasium
 import mujoco
 import stable_baselines3
-import torch
 
+from mirl.versions import torch_versions
 from sami.config import configure
 from sami.evaluate import make_agent
 from sami.networks import parameter_count
@@ -23,16 +23,6 @@ def parameter_counts(task: str, method: str) -> dict[str, int]:
 
 
 def versions(device: str) -> dict[str, Any]:
-    """Frameworks, CUDA and GPU by name and version; results repeat bit for bit on a CPU with a fixed thread count."""
-    gpu = torch.cuda.get_device_name() if device == "cuda" and torch.cuda.is_available() else None
-    return {
-        "torch": torch.__version__,
-        "stable_baselines3": stable_baselines3.__version__,
-        "mujoco": mujoco.__version__,
-        "gym": gym.__version__,
-        "gymnasium": gymnasium.__version__,
-        "cuda": torch.version.cuda if gpu else None,
-        "gpu": gpu,
-        "deterministic": gpu is None,
-        "threads": torch.get_num_threads(),
-    }
+    """Those of torch, and of what the environments and methods stand on."""
+    modules = (stable_baselines3, mujoco, gym, gymnasium)
+    return torch_versions(device) | {module.__name__: module.__version__ for module in modules}

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
+from mirl.commands.options import Flags
 from mirl.config import ConfigError, as_dictionary, choose, option_of
 from sami.config import TesacConfig, configure, read_tuples
 from sami.settings import TASKS
@@ -44,13 +45,6 @@ IGNORED = ("contrast_buffer_type", "env_hook", "wandb_project_name", "wandb_team
 """Overwritten by the method, implied by the environment, or names of accounts."""
 
 
-class Flags(argparse.ArgumentParser):
-    """argparse that raises ConfigError, one line, where it would print its usage and exit."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(message.removeprefix("argument "))
-
-
 def translate(words: Sequence[str]) -> list[str]:
     """The original's flags -> `train ...`, or `evaluate ...` where --config_path names a run; raises ConfigError."""
     options = make_parser().parse_args(words)
@@ -76,7 +70,7 @@ def translate(words: Sequence[str]) -> list[str]:
 
 def make_parser() -> Flags:
     """The flags of card 2.1."""
-    parser = Flags("python -m sami", description="The original's command line", allow_abbrev=False)
+    parser = Flags("python -m sami", "The original's command line")
     for flag, (_, kind, default) in FIELDS.items():
         parser.add_argument(f"--{flag}", type=kind, default=default)
     for flag in IGNORED:
