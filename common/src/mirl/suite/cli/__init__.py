@@ -1,0 +1,40 @@
+"""The suite's command line, `mirl`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+from mirl.config import ConfigError
+from mirl.files import describe_os_error
+from mirl.suite.cli import host, judging, running
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+for group in (running, judging, host):
+    app.add_typer(group.app)
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 something did not finish or does not hold, 2 bad input."""
+    raise SystemExit(guarded(lambda: typer.main.get_command(app).main(prog_name="mirl", standalone_mode=False)))
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Run `command`; whatever a user can cause ends in one line on stderr."""
+    try:
+        code = command()
+        return code if isinstance(code, int) else 0
+    except ConfigError as error:
+        message, code = str(error), 2
+    except OSError as error:
+        message, code = describe_os_error(error), 1
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's own complaints about the command line
+            raise
+        message, code = " ".join(error.format_message().split()), 2
+    print(f"mirl: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,5 @@
+"""python -m mirl.suite.cli"""
+
+from mirl.suite.cli import main
+
+main()

@@ -1,0 +1,247 @@
+"""Commands that judge and show what was run: list, compare, simulate, publish, plot, report, check, reference."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mirl.config import ConfigError, choose
+from mirl.suite import experiments as registry
+from mirl.suite.cli.options import (
+    BudgetOption,
+    MethodOption,
+    PaperOption,
+    Root,
+    SeedsOption,
+    TaskOption,
+    console,
+    dump,
+    numbers,
+    one_paper,
+    open_experiments,
+)
+from mirl.suite.experiments import Experiments
+
+app = typer.Typer()
+references = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What papers report: results/reference.")
+app.add_typer(references, name="reference")
+
+
+@app.command("list")
+def list_experiments(
+    paper: PaperOption = None,
+    published: Annotated[bool, typer.Option("--published", help="Our value from results/published.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the table of README.md.")] = False,
+    root: Root = None,
+) -> None:
+    """Every experiment: reference, ours, verdict, cost here."""
+    from mirl.suite import listing
+
+    place, experiments = open_experiments(root)
+    names = [registry.choose_paper(experiments, paper)] if paper else list(experiments.papers)
+    listed = list(listing.entries(place, experiments, names, "published" if published else "runs"))
+    if markdown:
+        sys.stdout.write(listing.markdown(listed) + "\n")
+    else:
+        console.print(listing.render(listed))
+
+
+@app.command()
+def compare(
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    budget: BudgetOption = "paper",
+    published: Annotated[
+        bool, typer.Option("--published", help="Judge results/published instead of our runs.")
+    ] = False,
+    authors: Annotated[
+        bool,
+        typer.Option("--authors", help="Judge the seeds that the authors released, recompute what they state."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    root: Root = None,
+) -> None:
+    """Verdicts of what was run; writes verdict.json."""
+    from mirl.suite import reproduce as reproducing
+    from mirl.verdict import comparison, tables
+
+    place, experiments = open_experiments(root)
+    if authors:
+        compare_authors(place, experiments, paper, task, budget, published, json)
+        return
+    for name in [registry.choose_paper(experiments, paper)] if paper else experiments.papers:
+        specs = registry.select(experiments, budget, name, task)
+        if specs[0].budget == "tiny":
+            reproducing.judge_bands(place, experiments, specs, console)
+            continue
+        built = comparison.build(place, experiments, name, specs[0].budget, "published" if published else "runs")
+        if not published:
+            comparison.write(place, built)
+        if json:
+            sys.stdout.write(built.model_dump_json(indent=2) + "\n")
+        else:
+            console.print(tables.render(built, specs[0].task if task else None))
+
+
+def compare_authors(
+    place: Path, experiments: Experiments, paper: str | None, task: str | None, budget: str, published: bool, json: bool
+) -> None:
+    """`mirl compare --authors`: a paper's own seeds under our rules, and its stated numbers recomputed."""
+    from mirl.verdict import comparison, findings, reported, tables
+
+    if published or registry.choose_budget(budget) != "paper":
+        raise ConfigError("--authors judges the paper's own runs, so it takes neither --published nor another --budget")
+    name = one_paper(experiments, paper, "--authors needs --paper")
+    only = choose("task", task, experiments.papers[name].tasks, f" in paper {name}") if task else None
+    found = [one for one in reported.recompute_all(place, name) if only in (None, one.task)]
+    built = comparison.build(place, experiments, name, "paper", "authors")
+    if not built.rows and not found:
+        raise ConfigError(f"nothing is recorded of {name}: no results/reference/{name}-seeds.csv or {name}-stated.csv")
+    if json:
+        sys.stdout.write(dump({"comparison": built.model_dump(mode="json"), "stated": [vars(one) for one in found]}))
+        return
+    if built.rows:
+        console.print(tables.render(built, only))
+        console.print()
+    console.print(findings.render_stated(found))
+
+
+@app.command()
+def simulate(
+    repetitions: Annotated[int, typer.Option(min=100, help="Experiments for each truth.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Error rates of the verdicts where the truth is known. Exit code 1 where a promise is broken."""
+    from mirl.verdict import findings, simulation
+
+    rates = simulation.run_all(repetitions, seed)
+    if json:
+        sys.stdout.write(dump([{**asdict(one), "error": one.error, "keeps_level": one.keeps_level} for one in rates]))
+    else:
+        sizes = [(n, m, *simulation.welch_size(n, m)) for n, m in ((5, 2), (5, 3), (5, 4), (5, 5), (5, 10), (10, 10))]
+        console.print(findings.render_rates(rates, sizes))
+    raise typer.Exit(1 if simulation.exceeding(rates) else 0)
+
+
+@app.command()
+def publish(
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    method: MethodOption = None,
+    seeds: SeedsOption = None,
+    budget: BudgetOption = "paper",
+    root: Root = None,
+) -> None:
+    """Copy finished runs, made small, into results/published."""
+    from mirl.suite import publish as publishing
+
+    place, experiments = open_experiments(root)
+    specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
+    for folder in publishing.publish(place, experiments, specs):
+        console.print(str(folder.relative_to(place)))
+
+
+@app.command()
+def plot(
+    out: Annotated[Path, typer.Option(help="A .png, .svg or .pdf file.")],
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    metric: Annotated[str, typer.Option(help="A name in metrics.csv.")] = "train/return",
+    smooth: Annotated[int, typer.Option(min=1, help="Recorded values in the running mean.")] = 5,
+    budget: BudgetOption = "paper",
+    published: Annotated[bool, typer.Option("--published", help="Draw results/published instead of our runs.")] = False,
+    root: Root = None,
+) -> None:
+    """Learning curves of one task, all methods and seeds."""
+    from mirl.suite import plot as plotting
+
+    place, experiments = open_experiments(root)
+    if not paper or not task:
+        raise ConfigError("--paper and --task are needed: a plot shows one task")
+    if out.suffix not in (".png", ".svg", ".pdf"):
+        raise ConfigError(f"--out must end in .png, .svg or .pdf, got {out}")
+    specs = registry.select(experiments, budget, paper, task)
+    curves = plotting.curves(place, specs, metric, "published" if published else "runs")
+    title = f"{specs[0].paper}, {specs[0].task}: budget {specs[0].budget}, running mean over {smooth}"
+    plotting.draw(curves, title, metric, smooth, out)
+    console.print(f"{out} shows {', '.join(curves)}")
+
+
+@app.command()
+def report(
+    paper: PaperOption = None,
+    budget: Annotated[
+        str | None, typer.Option(help="One only; default: paper, and the others that were begun.", show_default=False)
+    ] = None,
+    runs: Annotated[bool, typer.Option("--runs", help="Report our runs instead of results/published.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Its folder; default: results/report.", show_default=False)] = None,
+    root: Root = None,
+) -> None:
+    """A site of all results, for a browser. It needs no server and asks nothing from outside."""
+    from mirl.suite import report as reporting
+
+    place, experiments = open_experiments(root)
+    papers = [registry.choose_paper(experiments, paper)] if paper else list(experiments.papers)
+    chosen = registry.choose_budget(budget) if budget else None
+    target = out or place / reporting.PLACE
+    first = reporting.write_report(place, experiments, papers, "runs" if runs else "published", chosen, target)
+    console.print(f"open {os.path.relpath(first)} in a browser", soft_wrap=True)
+
+
+@app.command()
+def check(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="results, a folder in it, or one run directory.")],
+    root: Root = None,
+) -> None:
+    """Validate run directories and tables. Of the whole `results` reproduce.yaml, too; exit code 1 on errors."""
+    from mirl.suite import check as checking
+
+    place, experiments = open_experiments(root)
+    if not results.exists():
+        raise ConfigError(f"RESULTS {results} is not there")
+    tree = checking.load(results)
+    if results.resolve() == place / "results":
+        tree.papers.extend(checking.ask(place, paper) for paper in experiments.papers)
+    findings = checking.run_checks(tree, experiments)
+    console.print(checking.render(findings, tree.census))
+    raise typer.Exit(1 if checking.failed(findings) else 0)
+
+
+@references.command("add")
+def add_reference(
+    task: Annotated[str, typer.Option(help="Which task.")],
+    method: Annotated[str, typer.Option(help="Which method, or any for a ceiling or a floor.")],
+    value: Annotated[float, typer.Option(help="The number, in the metric's unit.")],
+    provenance: Annotated[str, typer.Option(help="paper_table, paper_figure, author_data, computed or measured.")],
+    source: Annotated[str, typer.Option(help="Table, figure, file or computation, so that a reader finds it again.")],
+    paper: PaperOption = None,
+    setting: Annotated[str, typer.Option(help="Test condition; default: the task's first.")] = "",
+    metric: Annotated[str, typer.Option(help="A name in metrics.csv; default: the setting's registered one.")] = "",
+    unit: Annotated[str, typer.Option(help="Default: the registered metric's.")] = "",
+    spread: Annotated[float | None, typer.Option(help="In the same unit; of ci95 half the width.")] = None,
+    spread_kind: Annotated[str, typer.Option(help="What the spread is: sd, sem or ci95.")] = "",
+    reported_seeds: Annotated[int | None, typer.Option(help="How many seeds the number is of.")] = None,
+    env_steps: Annotated[int | None, typer.Option(help="When it holds; default: at the paper's budget.")] = None,
+    role: Annotated[str, typer.Option(help="result, ceiling or floor.")] = "result",
+    note: Annotated[str, typer.Option(help="What else a reader has to know.")] = "",
+    root: Root = None,
+) -> None:
+    """Add a number that a paper reports; `mirl compare` uses it from then on."""
+    from mirl.suite import reference
+
+    place, experiments = open_experiments(root)
+    name = one_paper(experiments, paper)
+    cells = {
+        "task": task, "method": method, "setting": setting, "metric": metric, "env_steps": env_steps, "value": value,
+        "spread": spread, "spread_kind": spread_kind, "n": reported_seeds, "unit": unit, "role": role,
+        "provenance": provenance, "source": source.strip(), "note": note.strip(),
+    }  # fmt: skip
+    path, row = reference.add(place, name, experiments.papers[name], cells)
+    console.print(f"{path.relative_to(place)}: {reference.line_of(row).strip()}", markup=False, soft_wrap=True)
+    console.print(reference.use_of(row, experiments.papers[name].tasks[row.task]), markup=False)

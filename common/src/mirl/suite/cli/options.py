@@ -1,0 +1,64 @@
+"""Options that several of the suite's commands take, and what they mean."""
+
+from __future__ import annotations
+
+import sys
+from json import dumps
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mirl.config import ConfigError
+from mirl.suite import experiments as registry
+from mirl.suite.experiments import Experiments
+
+console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+
+Root = Annotated[
+    Path | None, typer.Option(help="The repository; default: found upwards from here.", show_default=False)
+]
+PaperOption = Annotated[str | None, typer.Option("--paper", help="Which paper.", show_default=False)]
+TaskOption = Annotated[str | None, typer.Option("--task", help="Which task; default: all.", show_default=False)]
+MethodOption = Annotated[
+    str | None, typer.Option("--method", help="Which method, or method@variant; default: all.", show_default=False)
+]
+SeedsOption = Annotated[
+    str | None, typer.Option("--seeds", help="As 0,1,2; default: the budget's.", show_default=False)
+]
+BudgetOption = Annotated[str, typer.Option("--budget", help="tiny, workstation or paper.")]
+RunnerOption = Annotated[str, typer.Option("--runner", help="venv, or docker for the paper's image.")]
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="Runs at a time; default: as cores and GPUs allow.")
+]
+EveryPaper = Annotated[bool, typer.Option("--all", help="All papers, instead of --paper.")]
+RunsPerGpu = Annotated[
+    int, typer.Option("--runs-per-gpu", min=1, max=10, help="Runs that share a GPU of this host at a time.")
+]
+
+
+def open_experiments(root: Path | None) -> tuple[Path, Experiments]:
+    place = root.resolve() if root else registry.find_root(Path.cwd())
+    return place, registry.load(place / "reproduce.yaml")
+
+
+def one_paper(experiments: Experiments, paper: str | None, complaint: str = "--paper is needed") -> str:
+    """The paper of a command that is about one; raises ConfigError with the complaint where none is named."""
+    if not paper:
+        raise ConfigError(f"{complaint} (papers: {', '.join(experiments.papers)})")
+    return registry.choose_paper(experiments, paper)
+
+
+def numbers(text: str | None) -> list[int] | None:
+    """'0,1,2' -> [0, 1, 2]; raises ConfigError."""
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdigit() for word in words):
+        raise ConfigError(f"--seeds must be whole numbers with commas between, as 0,1,2, got {text!r}")
+    return list(dict.fromkeys(int(word) for word in words))
+
+
+def dump(content: object) -> str:
+    return dumps(content, indent=2, default=str) + "\n"

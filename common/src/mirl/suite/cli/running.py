@@ -1,0 +1,177 @@
+"""Commands that plan, start and watch runs: plan, reproduce, status, regress, run."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.live import Live
+
+from mirl.config import ConfigError, choose
+from mirl.suite import experiments as registry
+from mirl.suite.cli.options import (
+    BudgetOption,
+    EveryPaper,
+    JobsOption,
+    MethodOption,
+    PaperOption,
+    Root,
+    RunnerOption,
+    RunsPerGpu,
+    SeedsOption,
+    TaskOption,
+    console,
+    numbers,
+    open_experiments,
+)
+from mirl.suite.experiments import RunSpec
+
+app = typer.Typer()
+
+
+@app.command()
+def plan(
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    method: MethodOption = None,
+    seeds: SeedsOption = None,
+    budget: BudgetOption = "paper",
+    jobs: JobsOption = None,
+    root: Root = None,
+) -> None:
+    """The runs, and the time and memory they take here."""
+    from mirl.suite import plan as planning
+
+    place, experiments = open_experiments(root)
+    specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
+    lanes = jobs or planning.default_jobs(experiments, specs)
+    estimates = list(planning.estimate_all(place, experiments, specs))
+    console.print(planning.render(estimates))
+    console.print(planning.summary(place, estimates, lanes))
+
+
+@app.command()
+def reproduce(
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    method: MethodOption = None,
+    seeds: SeedsOption = None,
+    budget: BudgetOption = "paper",
+    every_paper: EveryPaper = False,
+    executor: Annotated[
+        str, typer.Option(help="local, slurm, or one that cluster.yaml names.", show_default=True)
+    ] = "local",
+    jobs: JobsOption = None,
+    runs_per_gpu: RunsPerGpu = 1,
+    retries: Annotated[
+        int | None, typer.Option(min=0, help="How often a failed run is tried again; default: 0, or cluster.yaml's.")
+    ] = None,
+    retry_wait_s: Annotated[
+        float, typer.Option("--retry-wait-s", min=0, help="Seconds before the first retry; doubles with each.")
+    ] = 30.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be started; start nothing.")] = False,
+    runner: RunnerOption = "venv",
+    root: Root = None,
+) -> None:
+    """Run what is not finished, then compare. The same command again continues."""
+    from mirl.suite import containers
+    from mirl.suite import reproduce as reproducing
+    from mirl.suite.executors import Choices
+
+    place, experiments = open_experiments(root)
+    if every_paper and paper:
+        raise ConfigError(f"--all and --paper {paper} exclude each other")
+    if not paper and not every_paper:
+        raise ConfigError(f"--paper or --all is needed (papers: {', '.join(experiments.papers)})")
+    specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
+    where = choose("runner", runner, containers.RUNNERS)
+    choices = Choices(executor, jobs, retries, retry_wait_s, runs_per_gpu, dry_run, where)
+    if dry_run:
+        reproducing.dry_run(place, experiments, specs, console, choices)
+        return
+    complete = reproducing.reproduce(place, experiments, specs, console, choices)
+    reproducing.judge(place, experiments, specs, console)
+    raise typer.Exit(0 if complete else 1)
+
+
+@app.command()
+def status(
+    paper: PaperOption = None,
+    budget: Annotated[str | None, typer.Option(help="tiny, workstation or paper; default: all.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Show every run, however many there are.")] = False,
+    root: Root = None,
+) -> None:
+    """The runs that were begun: progress, speed, time left."""
+    from mirl.suite import status as showing
+
+    place, experiments = open_experiments(root)
+    wanted_paper = registry.choose_paper(experiments, paper) if paper else None
+    wanted_budget = choose("budget", budget, registry.BUDGETS) if budget else None
+
+    def look() -> RenderableType:
+        begun = showing.begun(place, wanted_budget, wanted_paper)
+        return showing.overview(place, begun, show_all) if begun else "nothing was begun yet"
+
+    if not watch:
+        console.print(look())
+        return
+    with Live(look(), console=console, auto_refresh=False) as live:
+        while True:
+            time.sleep(1.0)
+            live.update(look(), refresh=True)
+
+
+@app.command()
+def regress(
+    paper: PaperOption = None,
+    task: TaskOption = None,
+    method: MethodOption = None,
+    update: Annotated[bool, typer.Option("--update", help="Record new bands and first values; needs --why.")] = False,
+    why: Annotated[str, typer.Option(help="What changed on purpose.", show_default=False)] = "",
+    seeds: Annotated[str, typer.Option(help="With --update: the seeds to record.")] = "0,1,2,3,4,5,6,7",
+    jobs: JobsOption = None,
+    root: Root = None,
+) -> None:
+    """Tiny runs against what was recorded; exit code 1 outside."""
+    from mirl.suite import reproduce as reproducing
+    from mirl.suite.executors import Choices
+
+    place, experiments = open_experiments(root)
+    if update and not why.strip():
+        raise ConfigError("--update needs --why with the reason; it is recorded beside each value")
+    good = True
+    for name in [registry.choose_paper(experiments, paper)] if paper else experiments.papers:
+        specs = registry.select(experiments, "tiny", name, task, method, numbers(seeds) if update else None)
+        good &= reproducing.reproduce(place, experiments, specs, console, Choices(jobs=jobs))
+        if update and good:
+            reproducing.update_bands(place, experiments, name, specs, why, console)
+        good &= reproducing.judge(place, experiments, specs, console)
+    raise typer.Exit(0 if good else 1)
+
+
+@app.command()
+def run(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="<budget>/<run id>")],
+    runs_per_gpu: RunsPerGpu = 1,
+    wait_s: Annotated[float, typer.Option("--wait-s", min=0, help="Seconds to wait first.")] = 0.0,
+    patience_s: Annotated[
+        float, typer.Option("--patience-s", min=0, help="Seconds to wait for another process that writes this run.")
+    ] = 120.0,
+    parent: Annotated[
+        int | None, typer.Option(help="Stop when this process, which started it, has ended.", show_default=False)
+    ] = None,
+    runner: RunnerOption = "venv",
+    root: Root = None,
+) -> None:
+    """Run one SPEC to its end: what the engine calls."""
+    from mirl.suite import containers
+    from mirl.suite import runner as running
+
+    place, experiments = open_experiments(root)
+    parsed = RunSpec.parse(spec)
+    registry.select(experiments, parsed.budget, parsed.paper, parsed.task, parsed.labelled_method, [parsed.seed])
+    where = choose("runner", runner, containers.RUNNERS)
+    raise typer.Exit(running.run(place, experiments, parsed, runs_per_gpu, wait_s, patience_s, parent, where))
