@@ -40,6 +40,7 @@ def registered(tasks: Mapping[str, Any] | None = None, claims: Sequence[Mapping[
         "citation": "nobody, nowhere",
         "fidelities": ["faithful", "fixed"],
         "fidelity": "faithful",
+        "variants": {"careful": {}},
         "regression": {
             "ours": {"last": ["eval/return", "loss/value"], "first": ["train/return"]},
             "theirs": {"last": ["eval/return"]},

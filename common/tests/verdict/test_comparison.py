@@ -14,6 +14,7 @@ from mirl.verdict import comparison, tables
 from mirl.verdict.comparison import Comparison, ComparisonRow, build
 
 RESULT = "line,ours,,eval/return,,100,3,sd,5,points,result,paper_table,Table 1,"
+FAR = {"metric": {"name": "eval/far", "unit": "m"}, "margin": 1}
 VALUES = [98.0, 101.0, 100.0, 102.0, 99.0]
 
 
@@ -158,11 +159,30 @@ def test_a_note_of_a_task_stands_beneath_its_rows(tmp_path: Path) -> None:
     assert [line.strip() for line in lines if "stand-in" in line] == ["line: a stand-in of ours"]
 
 
+def test_a_variant_with_a_setting_of_its_own_is_judged_in_that_alone(tmp_path: Path) -> None:
+    settings = {
+        "far": {"metric": {"name": "eval_far/return", "unit": "points"}, "margin": 1},
+        "probe": {"metric": {"name": "eval/loss", "unit": "nats"}, "margin": 1, "variants": ["careful"]},
+    }
+    experiments = registered({"line": task(setting="near", settings=settings)})
+    write_run(tmp_path, "paper/toy/line/ours/seed0", {"eval/return": [3.0], "eval_far/return": [4.0]})
+    write_run(tmp_path, "paper/toy/line/ours@careful/seed0", {"eval/loss": [5.0]})
+    rows = build(tmp_path, experiments, "toy", "paper").rows
+    assert {(one.method, one.setting): one.ours.mean for one in rows if one.method != "theirs"} == {
+        ("ours", "near"): 3.0, ("ours", "far"): 4.0, ("ours@careful", "probe"): 5.0,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"settings": {"far": {"metric": {"name": "eval/far", "unit": "m"}, "margin": 1}}}, "settings need `setting`"),
+        ({"settings": {"far": FAR}}, "settings need `setting`"),
         ({"setting": "near"}, "claim ours-wins: no setting far on task line"),
+        (
+            {"setting": "near", "settings": {"far": {**FAR, "variants": ["careful"]}}},
+            "ours-wins: no setting far on task",
+        ),
+        ({"setting": "near", "settings": {"far": {**FAR, "variants": ["odd"]}}}, "for variant odd, which there is not"),
     ],
 )
 def test_a_setting_that_is_not_registered_is_refused(changes: dict[str, object], message: str) -> None:

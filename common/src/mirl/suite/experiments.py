@@ -102,6 +102,8 @@ class Setting(Strict):
     metric: Metric
     margin: float = Field(gt=0)
     """Equivalence margin, in the metric's unit."""
+    variants: tuple[Name, ...] = ()
+    """The variants that are judged in it, and in no setting that does not name them; none: all the others."""
 
 
 class Task(Strict):
@@ -124,9 +126,16 @@ class Task(Strict):
     cost: dict[Name, Cost]
     """Per method."""
 
-    def of(self, method: str) -> Task:
-        """This task with its budgets as a method runs them."""
-        return self.model_copy(update={"budgets": {name: one.of(method) for name, one in self.budgets.items()}})
+    def of(self, labelled: str) -> Task:
+        """This task as `method` or `method@variant` runs it and is judged: the method's own budgets, the variant's own
+        settings."""
+        method, _, variant = labelled.partition("@")
+        budgets = {name: one.of(method) for name, one in self.budgets.items()}
+        own = [name for name, setting in self.settings.items() if variant in setting.variants]
+        of_all = [name for name, setting in self.settings.items() if not setting.variants]
+        first, *others = own or (self.setting, *of_all)
+        kept = {"budgets": budgets, "settings": {name: self.settings[name] for name in others}}
+        return self.in_setting(first).model_copy(update=kept)
 
     def cost_of(self, method: str, budget: Budget) -> Cost:
         """What a run of a method takes on a budget."""
@@ -224,13 +233,16 @@ class PaperEntry(Strict):
         methods = {method for task in self.tasks.values() for method in task.methods}
         for method in methods - set(self.regression):
             raise ValueError(f"regression metrics of method {method} are missing")
+        named = {name for task in self.tasks.values() for one in task.settings.values() for name in one.variants}
+        for variant in named - set(self.variants):
+            raise ValueError(f"a setting is for variant {variant}, which there is not")
         for claim in self.claims:
             for task in claim.tasks:
                 known = self.tasks[task].methods if task in self.tasks else ()
                 for method in (claim.better, claim.worse):
                     if method not in known:
                         raise ValueError(f"claim {claim.id}: no method {method} on task {task}")
-                if claim.setting and claim.setting not in self.tasks[task].all_settings:
+                if claim.setting and claim.setting not in self.tasks[task].of(claim.better).all_settings:
                     raise ValueError(f"claim {claim.id}: no setting {claim.setting} on task {task}")
         return self
 

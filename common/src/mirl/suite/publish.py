@@ -62,7 +62,7 @@ def summarise(root: Path, experiments: Experiments, spec: RunSpec) -> list[Summa
     table = read_metrics(run_directory(root, spec))
     manifest = read_json(run_directory(root, spec) / "manifest.json")
     rows = []
-    for metric in experiments.papers[spec.paper].tasks[spec.task].metrics:
+    for metric in experiments.papers[spec.paper].tasks[spec.task].of(spec.labelled_method).metrics:
         value = metric_value(table, metric)
         if value is None:
             raise ConfigError(f"{spec} never recorded {metric.name}")

@@ -144,8 +144,9 @@ def build(root: Path, experiments: Experiments, paper: str, budget: Budget, sour
     seeds = {}
     for task, registered in entry.tasks.items():
         methods = list(labelled_methods(root, entry, paper, task, budget, source))
+        judged = {method: registered.of(method).all_settings for method in methods}
         for setting in registered.all_settings:
-            for method in methods:
+            for method in (one for one in methods if setting in judged[one]):
                 seeds[task, setting, method] = (
                     released_seeds(entry, released, task, setting, method, budget)
                     if source == "authors"
@@ -174,7 +175,7 @@ def compare(
 ) -> ComparisonRow:  # fmt: skip
     """The row of one task, setting and method."""
     task, setting, method = place
-    registered = entry.tasks[task].of(method.partition("@")[0]).in_setting(setting)
+    registered = entry.tasks[task].of(method).in_setting(setting)
     of_task = [reference for reference in references if reference.task == task]
     fitting = [
         reference
@@ -210,7 +211,7 @@ def read_curve(
     curve = entry.tasks[task].curve
     if curve is None or source == "authors":
         return None
-    registered = entry.tasks[task].of(method.partition("@")[0])
+    registered = entry.tasks[task].of(method)
     areas: dict[int, float] = {}
     steps: dict[int, int | None] = {}
     for seed in seeds.values:

@@ -45,7 +45,7 @@ def read_seeds(
     """The registered metric of every registered seed of a task and method, in one setting. `source`: ours."""
     values: dict[int, float] = {}
     faults: dict[int, str] = {}
-    registered = experiments.papers[paper].tasks[task].of(labelled.partition("@")[0]).in_setting(setting)
+    registered = experiments.papers[paper].tasks[task].of(labelled).in_setting(setting)
     for seed in registered.budgets[budget].seeds:
         spec = spec_of(paper, task, labelled, budget, seed)
         found = read_seed(directory_of(root, spec, source), experiments, spec, registered)

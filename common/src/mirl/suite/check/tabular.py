@@ -145,7 +145,7 @@ def metrics_registered(run: RunFolder, experiments: Experiments) -> Sentences:
         return
     if (run.text("metrics.csv") or "").partition("\n")[0] != METRICS_HEADER:  # metrics-columns says it
         return
-    wanted = {metric.name for metric in entry.tasks[run.spec.task].metrics}
+    wanted = {metric.name for metric in entry.tasks[run.spec.task].of(run.spec.labelled_method).metrics}
     if run.spec.budget == "tiny" and run.spec.method in entry.regression:
         wanted |= set(entry.regression[run.spec.method].names)
     for name in sorted(wanted - set(cells(run, "metrics.csv", METRICS_HEADER)["name"])):

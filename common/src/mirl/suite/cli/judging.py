@@ -152,13 +152,14 @@ def plot(
     out: Annotated[Path, typer.Option(help="A .png, .svg or .pdf file.")],
     paper: PaperOption = None,
     task: TaskOption = None,
+    method: MethodOption = None,
     metric: Annotated[str, typer.Option(help="A name in metrics.csv.")] = "train/return",
     smooth: Annotated[int, typer.Option(min=1, help="Recorded values in the running mean.")] = 5,
     budget: BudgetOption = "paper",
     published: Annotated[bool, typer.Option("--published", help="Draw results/published instead of our runs.")] = False,
     root: Root = None,
 ) -> None:
-    """Learning curves of one task, all methods and seeds."""
+    """Learning curves of one task, with all seeds."""
     from mirl.suite import plot as plotting
 
     place, experiments = open_experiments(root)
@@ -166,7 +167,7 @@ def plot(
         raise ConfigError("--paper and --task are needed: a plot shows one task")
     if out.suffix not in (".png", ".svg", ".pdf"):
         raise ConfigError(f"--out must end in .png, .svg or .pdf, got {out}")
-    specs = registry.select(experiments, budget, paper, task)
+    specs = registry.select(experiments, budget, paper, task, method)
     curves = plotting.curves(place, specs, metric, "published" if published else "runs")
     title = f"{specs[0].paper}, {specs[0].task}: budget {specs[0].budget}, running mean over {smooth}"
     plotting.draw(curves, title, metric, smooth, out)

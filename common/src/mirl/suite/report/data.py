@@ -70,7 +70,7 @@ def seed_rows(report: PaperReport) -> Iterator[Mapping[str, Any]]:
     """A line a run and registered metric; an empty value where the run has none."""
     for task in report.tasks:
         for run in task.runs:
-            for metric in task.registered.metrics:
+            for metric in task.registered.of(run.spec.labelled_method).metrics:
                 yield {
                     "budget": task.budget,
                     "task": task.name,
