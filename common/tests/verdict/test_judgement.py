@@ -7,7 +7,7 @@ from on_disk import task
 
 from mirl.suite.experiments import Task
 from mirl.suite.records import Reference
-from mirl.verdict.judgement import Seeds, judge
+from mirl.verdict.judgement import Seeds, decimals, judge
 
 TASK = Task.model_validate(task())
 FIVE = {0: 98.0, 1: 101.0, 2: 100.0, 3: 102.0, 4: 99.0}
@@ -148,3 +148,10 @@ def test_a_ceiling_below_zero_gives_a_distance() -> None:
 def test_nothing_run_is_not_run() -> None:
     assert judge(Seeds({}, {0: "not run"}), [reference()], TASK, "paper").verdict == "not run"
     assert "seed 0 failed" in judge(Seeds({}, {0: "failed"}), [reference()], TASK, "paper").reason
+
+
+@pytest.mark.parametrize(
+    ("values", "digits"), [((0.0076, 0.001), 6), ((0.5,), 3), ((0.0,), 3), ((4.2, 123.4), 1), ((float("nan"),), 3)]
+)
+def test_numbers_show_four_digits_and_shares_three(values: tuple[float, ...], digits: int) -> None:
+    assert decimals(*values) == digits

@@ -217,9 +217,10 @@ def name_number(n: int) -> str:
 
 
 def decimals(*values: float) -> int:
-    """Decimals that show about four digits of the largest of some finite values."""
+    """Decimals that show about four digits of the largest of some finite values, three of shares."""
     largest = max((abs(value) for value in values if math.isfinite(value)), default=1.0)
-    return max(0, 3 - math.floor(math.log10(max(largest, 1.0))))
+    size = largest if 0 < largest < 0.1 else max(largest, 1.0)
+    return max(0, 3 - math.floor(math.log10(size)))
 
 
 def show_interval(interval: Interval, digits: int) -> str:

@@ -81,6 +81,12 @@ class TaskReport:
     def finished(self) -> list[RunFacts]:
         return [run for run in self.runs if run.finished]
 
+    @property
+    def judged_by(self) -> list[Task]:
+        """The task in each setting that a run of it is judged in; in the first one where none is yet."""
+        names = dict.fromkeys(row.setting for row in self.rows if row.ours.n) or [self.registered.setting]
+        return [self.registered.in_setting(name) for name in names]
+
 
 @dataclass(frozen=True)
 class PaperReport:
