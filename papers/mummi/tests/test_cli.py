@@ -243,6 +243,15 @@ BAD_INPUT = {
 }
 
 
+def test_where_nothing_can_draw_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("MUJOCO_GL", "glfw")
+    assert main(PAPER, train_words(tmp_path / "run")) == 2
+    assert capsys.readouterr().err == "mummi: MUJOCO_GL is egl or osmesa where there is no screen, got 'glfw'\n"
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_bad_input_is_one_line_and_nothing_is_written(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     words, said = BAD_INPUT[case]

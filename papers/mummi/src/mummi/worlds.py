@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mirl.config import ConfigError
+from mirl.drawing import drawing_library
 from mummi.backgrounds import Backgrounds, Split, load_backgrounds
 from mummi.config import Config
 from mummi.envs import EnvOptions, make_envs
@@ -95,8 +96,9 @@ def load_once(split: Split, folder: Path, videos: int, frames: int) -> Backgroun
 
 
 def check(config: Config) -> None:
-    """Raises ConfigError where the videos that a config names cannot be used."""
+    """Raises ConfigError where the videos that a config names cannot be used, or nothing can be drawn here."""
     with one_line_errors():
+        drawing_library()
         for split in get_args(Split):
             backgrounds_of(config, split)
 
