@@ -11,7 +11,8 @@ import tensorflow as tf
 from toy_agents import SMALL
 
 from mirl.measure import measure
-from mummi.__main__ import command_line
+from mirl.paper import main
+from mummi.__main__ import PAPER
 from mummi.bench import bench
 
 METHODS = ("mummi", "cvrl", "dreamer")
@@ -44,7 +45,7 @@ def test_bench_tells_every_method_and_its_twin(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.slow
 def test_bench_runs_at_the_papers_own_sizes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("mummi.bench.THREADS", 1)  # TensorFlow's are fixed once for all tests
-    assert command_line(["bench", "--task", "walker_walk", "--json"]) == 0
+    assert main(PAPER, ["bench", "--task", "walker_walk", "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     check(content["rows"])
     assert {"matrix_product_gflop_per_s", "memory_copy_gb_per_s"} <= set(content["calibration"])

@@ -10,14 +10,14 @@ from mirl.config import ConfigError
 from mirl.run import Header, open_run
 from mummi.__main__ import PAPER
 from mummi.config import configure
-from mummi.original import of_program, translate
+from mummi.original import translate
 
 
 @pytest.mark.parametrize("method", PAPER.methods)
 def test_the_readmes_lines_are_understood(method: str):
     words = [f"{method}.py", "--logdir", f"./logdir/dmc_walker_walk/{method}", "--task", "dmc_walker_walk"]
     expected = ["train", "--task", "walker_walk", "--method", method, "--seed", "0", "--run-dir", words[2]]
-    assert translate(of_program(words)) == expected
+    assert translate(words) == expected
     assert translate(["--method", method, *words[1:]]) == expected
 
 
