@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from mirl.files import write_atomically
+from mirl.signals import STOP_SIGNALS
 from mirl.suite.executors import Executor
 from mirl.suite.experiments import Experiments, RunSpec
 from mirl.suite.orphans import die_with_parent
@@ -120,7 +121,7 @@ class stopped_by_signals:  # noqa: N801
         self.is_asked = False
 
     def __enter__(self) -> stopped_by_signals:
-        self.before = {number: signal.signal(number, self.stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        self.before = {number: signal.signal(number, self.stop) for number in STOP_SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:

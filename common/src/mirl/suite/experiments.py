@@ -315,6 +315,11 @@ def choose_paper(experiments: Experiments, paper: str) -> str:
     return choose("paper", paper, experiments.papers)
 
 
+def choose_papers(experiments: Experiments, paper: str | None) -> list[str]:
+    """The paper that is named, or all."""
+    return [choose_paper(experiments, paper)] if paper else list(experiments.papers)
+
+
 def choose_budget(budget: str) -> Budget:
     return cast(Budget, choose("budget", budget, BUDGETS))
 
@@ -339,7 +344,7 @@ def expand(
     method: str | None,
     seeds: Sequence[int] | None,
 ) -> Iterator[RunSpec]:
-    for paper_name in [choose_paper(experiments, paper)] if paper else experiments.papers:
+    for paper_name in choose_papers(experiments, paper):
         entry = experiments.papers[paper_name]
         for task_name in [choose("task", task, entry.tasks, f" in paper {paper_name}")] if task else entry.tasks:
             one = entry.tasks[task_name]

@@ -15,6 +15,7 @@ from typing import Any
 from mirl.attempt_log import LOG_IS_KEPT, next_attempt_log
 from mirl.config import ConfigError, option_of
 from mirl.folder import hold, read_record
+from mirl.signals import STOP_SIGNALS
 from mirl.suite import containers, gpus, slurm
 from mirl.suite.experiments import Experiments, RunSpec, registered_fields
 from mirl.suite.orphans import stop_with_parent, wait_for_group
@@ -142,7 +143,7 @@ class SignalRelay:
         self.trainer: subprocess.Popen[bytes] | None = None
         self.limit_is_near = False
         signal.signal(LIMIT_SIGNAL, self.at_limit)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOP_SIGNALS:
             signal.signal(number, self.hand_on)
 
     def hand_on(self, number: int, frame: FrameType | None) -> None:

@@ -19,6 +19,7 @@ from mirl import config as configs
 from mirl.allocator import keep_freed_memory
 from mirl.commands.options import Flags, natural_number, positive_number, print_fields, require_option
 from mirl.run import Interrupted
+from mirl.signals import STOP_SIGNALS
 from mirl.sinks import Sink, WeightsAndBiases
 
 
@@ -27,7 +28,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.number = 0
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOP_SIGNALS:
             signal.signal(number, self.note)
 
     def note(self, number: int, frame: FrameType | None) -> None:
@@ -52,7 +53,7 @@ def run_collect(words: Sequence[str]) -> int:
     parser.add_argument("--workers", type=natural_number, default=0, metavar="N", help="processes, robots")
     options = parser.parse_all(words)
     require_option(options, "task", [], TASKS)
-    task = configs.choose("task", options.task, TASKS)
+    task = configs.choose("task", options.task, TASKS, " in paper mi_asym")
     stop = Stop()
     try:
         path = collect(
@@ -85,7 +86,7 @@ def run_pretrain(words: Sequence[str]) -> int:
         return 0
     require_option(options, "task", rest, TASKS)
     require_option(options, "data", rest)
-    task = configs.choose("task", options.task, TASKS)
+    task = configs.choose("task", options.task, TASKS, " in paper mi_asym")
     config = configs.parse(pretrain_config(task), rest, parser.prog, parser.names)
     gpu = options.device != "cpu" and torch.cuda.is_available()
     configs.require(gpu or options.device != "cuda", "device", "cuda", "cpu or auto, as there is no visible GPU")

@@ -36,7 +36,7 @@ def setup(
     from mirl.suite import venvs
 
     place, experiments = open_experiments(root)
-    names = {registry.choose_paper(experiments, paper)} if paper else set(experiments.papers)
+    names = set(registry.choose_papers(experiments, paper))
     reproducing.set_up_papers(place, names, choose("device", device, venvs.DEVICES) if device else None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,6 @@ from mirl.suite.cli.options import (
     SeedsOption,
     TaskOption,
     console,
-    dump,
     numbers,
     one_paper,
     open_experiments,
@@ -43,7 +43,7 @@ def list_experiments(
     from mirl.suite import listing
 
     place, experiments = open_experiments(root)
-    names = [registry.choose_paper(experiments, paper)] if paper else list(experiments.papers)
+    names = registry.choose_papers(experiments, paper)
     listed = list(listing.entries(place, experiments, names, "published" if published else "runs"))
     if markdown:
         sys.stdout.write(listing.markdown(listed) + "\n")
@@ -74,7 +74,7 @@ def compare(
     if authors:
         compare_authors(place, experiments, paper, task, budget, published, json)
         return
-    for name in [registry.choose_paper(experiments, paper)] if paper else experiments.papers:
+    for name in registry.choose_papers(experiments, paper):
         specs = registry.select(experiments, budget, name, task)
         if specs[0].budget == "tiny":
             reproducing.judge_bands(place, experiments, specs, console)
@@ -109,6 +109,10 @@ def compare_authors(
         console.print(tables.render(built, only))
         console.print()
     console.print(findings.render_stated(found))
+
+
+def dump(content: object) -> str:
+    return dumps(content, indent=2, default=str) + "\n"
 
 
 @app.command()
@@ -188,7 +192,7 @@ def report(
     from mirl.suite import report as reporting
 
     place, experiments = open_experiments(root)
-    papers = [registry.choose_paper(experiments, paper)] if paper else list(experiments.papers)
+    papers = registry.choose_papers(experiments, paper)
     chosen = registry.choose_budget(budget) if budget else None
     target = out or place / reporting.PLACE
     first = reporting.write_report(place, experiments, papers, "runs" if runs else "published", chosen, target)

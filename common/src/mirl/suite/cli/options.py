@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +57,3 @@ def numbers(text: str | None) -> list[int] | None:
     if not all(word.isdigit() for word in words):
         raise ConfigError(f"--seeds must be whole numbers with commas between, as 0,1,2, got {text!r}")
     return list(dict.fromkeys(int(word) for word in words))
-
-
-def dump(content: object) -> str:
-    return dumps(content, indent=2, default=str) + "\n"

@@ -143,7 +143,7 @@ def regress(
     if update and not why.strip():
         raise ConfigError("--update needs --why with the reason; it is recorded beside each value")
     good = True
-    for name in [registry.choose_paper(experiments, paper)] if paper else experiments.papers:
+    for name in registry.choose_papers(experiments, paper):
         specs = registry.select(experiments, "tiny", name, task, method, numbers(seeds) if update else None)
         good &= reproducing.reproduce(place, experiments, specs, console, Choices(jobs=jobs))
         if update and good:
