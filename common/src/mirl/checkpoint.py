@@ -13,7 +13,14 @@ from mirl.files import naming, read_json, sha256, sync, write_json
 MEND = "start again with --overwrite, which keeps the old folder aside"
 
 
-class TrainState(Protocol):
+class Loadable(Protocol):
+    """What a checkpoint, or a part of it, is read into."""
+
+    def load(self, folder: Path) -> None:
+        """Read the files of a checkpoint."""
+
+
+class TrainState(Loadable, Protocol):
     """Everything that must survive a kill."""
 
     env_step: int
@@ -22,14 +29,12 @@ class TrainState(Protocol):
     def save(self, folder: Path) -> None:
         """Write files into an empty folder."""
 
-    def load(self, folder: Path) -> None:
-        """Read them back."""
-
 
 State = TypeVar("State", bound=TrainState)
+Part = TypeVar("Part", bound=Loadable)
 
 
-def load_checkpoint(directory: Path, state: State) -> State:
+def load_checkpoint(directory: Path, state: Part) -> Part:
     """Load the newest checkpoint of a run directory into `state` and return it.
 
     Raises ConfigError where there is none, or where it is damaged.

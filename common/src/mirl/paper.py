@@ -64,9 +64,9 @@ class Paper:
     where no GPU is visible. Asked again after training, for the manifest."""
     outputs: tuple[str, ...] = ()
     """The paper's own files in a run directory that belong to the result and go into the manifest."""
-    check: Callable[[Any], None] = lambda config: None
-    """Raises ConfigError for a config that cannot run on this machine, such as one that names an absent folder; asked
-    before a run directory is touched."""
+    check: Callable[[str, Any], None] = lambda task, config: None
+    """(task, config): raises ConfigError for a config that cannot run on this task or machine, such as one that names
+    an absent file; asked before a run directory is touched."""
     programs: tuple[str, ...] = ()
     """Scripts of the original that a command line may begin with, in whatever folder."""
     commands: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)

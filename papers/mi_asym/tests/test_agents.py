@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import plain.learning as plain
@@ -92,7 +93,7 @@ def test_intrinsic_rewards_telescope_over_an_episode():
     toy = Toy("heaven_hell", "ours_gru", episodes=1)
     batch = toy.batch(count=1)
     hidden = toy.agent.critic.history(batch, None)
-    reward, _, _ = toy.agent.added_terms(hidden, hidden.detach(), batch, noise())
+    reward, _, _ = toy.agent.added_terms(hidden, batch, noise())
     errors = errors_of(toy.agent, hidden, batch)
     paid = float((reward - batch.reward).sum())
     assert paid == pytest.approx(10.0 * float((errors[0] - errors[-1]).detach()), abs=1e-4)
@@ -100,8 +101,12 @@ def test_intrinsic_rewards_telescope_over_an_episode():
 
 def test_no_gradient_reaches_phi():
     toy = Toy("heaven_hell", "ours_gru")
-    toy.update()
-    assert all(parameter.grad is None for parameter in toy.agent.parts["phi"].parameters())
+    batch = toy.batch()
+    assert not batch.features.requires_grad
+    phi = toy.agent.parts["phi"]
+    assert gradients(toy.agent.loss(batch, noise())[0], phi) == {}
+    through = replace(batch, features=phi(batch.state.all))  # what would be seen if one did
+    assert gradients(toy.agent.loss(through, noise())[0], phi) != {}
 
 
 def test_psi_is_tuned_unless_it_is_frozen():

@@ -161,6 +161,13 @@ def test_the_originals_training_lines_name_methods():
     assert method("sac_embed_robot_default", "mlp_robot_cnn_default", "drawer_opening") == "mdp"
 
 
+def test_a_sequence_config_gives_its_width():
+    line = "--config_env e/sphinx.py --config_rl r/dqn_ours_default.py --config_seq s/gpt_cnn_zp_default.py"
+    words = translate(line.split())
+    assert words[words.index("--method") + 1] == "ours_gpt"
+    assert words[words.index("--observation-width") + 1] == "112"
+
+
 def test_the_originals_episodes_become_environment_steps():
     line = "--config_env configs/envs/heaven_hell.py --config_rl configs/rl/dqn_default.py --train_episodes 10000"
     words = translate(line.split())
@@ -175,6 +182,17 @@ def test_the_originals_episodes_become_environment_steps():
         ("main --config_env configs/envs/sphinx.py", "--config_rl"),
         ("main --config_env configs/envs/sphinx.py --config_rl configs/rl/dqn_ourz.py", "dqn_ours_default"),
         ("main --config_env configs/envs/sphinx.py --config_rl configs/rl/dqn_default.py --seed -1", "--seed"),
+        ("main --config_env e/sphinx.py --config_rl r/dqn_default.py", "--config_seq is needed"),
+        ("main --config_env e/sphinx.py --config_rl r/dqn_default.py --config_seq s/gru_default.py", "gru_cnn_default"),
+        ("main --config_env e/sphinx.py --config_rl r/dqn_default.py --config_seq s/mlp_cnn_default.py", "gru or gpt"),
+        (
+            "main --config_env e/sphinx.py --config_rl r/dqn_zp_default.py --config_seq s/mlp_cnn_rebuttal_default.py",
+            "gru or gpt",
+        ),
+        (
+            "main --config_env e/heaven_hell.py --config_rl r/dqn_zero_on_default.py --config_seq s/gpt_default.py",
+            "mlp",
+        ),
         ("main_pretrain_representations --config_env configs/envs/sphinx.py --data_path x", "--config_repr"),
         ("main_collect_data --config_env configs/envs/sphinx.py --episode 3", "--episode"),
     ],
@@ -193,6 +211,11 @@ def test_original_flags_that_cannot_be_honoured_get_one_line(line: str, complain
         (["--task", "heaven_hel"], "did you mean heaven_hell?"),
         (["--method", "our_gru"], "did you mean ours_gru?"),
         (["--belief-samples", "3"], "--belief-samples"),
+        (["--loss-weight", "inf"], "--loss-weight must be at least 0 and finite"),
+        (["--collect-episodes", "20"], "--collect-random-episodes must be 0 to --collect-episodes, which is 20"),
+        (["--collect-random-episodes", "20"], "--collect-random-episodes must be 3000, all of --collect-episodes"),
+        (["--start", "uniform"], "--start uniform is for carflag_2d only"),
+        (["--state-embedder", "no.pt", "--obs-embedder", "no.pt"], "no.pt does not exist"),
     ],
 )
 def test_bad_input_gets_one_line_and_writes_nothing(
@@ -213,6 +236,7 @@ def test_bad_input_gets_one_line_and_writes_nothing(
         (["pretrain", "--task", "sphinx"], "--data is needed"),
         (["pretrain", "--task", "sphinx", "--data", "nowhere.data"], "nowhere.data"),
         (["pretrain", "--task", "sphinx", "--data", "x", "--encoder-lr", "0"], "--encoder-lr must be positive"),
+        (["pretrain", "--task", "sphinx", "--data", "x", "--folder", "made"], "there is no data file x"),
     ],
 )
 def test_bad_stage_commands_get_one_line(
@@ -227,6 +251,7 @@ def test_bad_stage_commands_get_one_line(
     said = capsys.readouterr().err
     assert complaint in said
     assert len(said.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_cache_lies_beside_the_runs(tmp_path: Path):

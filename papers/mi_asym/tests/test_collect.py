@@ -123,7 +123,7 @@ def test_a_stopped_robot_collection_goes_on_and_ends_equal(tmp_path: Path):
     [
         ("sphinx", {"episodes": 0}, "--episodes must be at least 1, got 0"),
         ("sphinx", {"episodes": 5, "random_episodes": 3}, "--random-episodes must equal --episodes 5 on sphinx"),
-        ("sphinx", {"episodes": 5, "aug": True}, "--aug is for robots only, got task sphinx"),
+        ("sphinx", {"episodes": 5, "aug": True}, "--n-aug is for robots only, got task sphinx"),
         ("block_pulling", {"episodes": 5, "random_episodes": 6}, "--random-episodes must be between 0 and"),
         ("block_pulling", {"episodes": 5, "aug": True, "n_aug": 0}, "--n-aug must be at least 1, got 0"),
         ("block_pulling", {"episodes": 5, "start": "uniform"}, "--start uniform is for carflag_2d only"),

@@ -78,6 +78,17 @@ def test_a_stopped_stage_goes_on_and_ends_equal(data: dict[str, Path], tmp_path:
         assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
 
 
+def test_a_checkpoint_of_another_config_is_refused(data: dict[str, Path], tmp_path: Path):
+    config = replace(pretrain_config("sphinx"), pretrain_epochs=3, pretrain_batch_size=50)
+    with pytest.raises(PretrainingStopped):
+        pretrain("sphinx", config, data["sphinx"], tmp_path, should_stop=lambda: True)
+    before = (tmp_path / "pretrain.pt").read_bytes()
+    for task, other in (("sphinx", replace(config, pretrain_seed=7)), ("carflag_2d", config)):
+        with pytest.raises(ConfigError, match="begun with another task, config or data"):
+            pretrain(task, other, data[task], tmp_path)
+    assert (tmp_path / "pretrain.pt").read_bytes() == before
+
+
 def test_a_seed_and_an_initial_model_matter(data: dict[str, Path], tmp_path: Path):
     config = replace(pretrain_config("heaven_hell"), pretrain_epochs=1, pretrain_batch_size=50)
     first = pretrain("heaven_hell", config, data["heaven_hell"], tmp_path / "a")

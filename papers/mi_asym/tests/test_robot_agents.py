@@ -86,6 +86,13 @@ def test_the_released_believer_never_trains_its_belief_policy(fidelity: str, mov
     assert torch.equal(before, after) != moves
 
 
+def test_without_copies_every_batch_is_what_was_seen():
+    _, _, source, replay = made_up("drqn", augmentations=0)
+    drawn = replay.gather(torch.tensor([0]), torch.tensor([4]))
+    batch = source.batch(drawn, generator(0, 0, "copy"))
+    torch.testing.assert_close(batch.observation.values.view(5, 2, 84, 84)[:, 0], drawn.columns["depth"].float())
+
+
 def test_a_rotated_copy_turns_images_and_actions_and_the_original_none():
     _, _, source, replay = made_up("drqn", augmentations=1)
     drawn = replay.gather(torch.tensor([0]), torch.tensor([4]))

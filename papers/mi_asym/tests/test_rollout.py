@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
 from mi_asym.building import environments_for, source_for
 from mi_asym.config import configure
-from mi_asym.rollout import Noise, Policy, play
+from mi_asym.rollout import Expert, Noise, Policy, play
 from mi_asym.streams import generator
 
 
@@ -42,6 +46,31 @@ def test_a_slot_holds_what_was_seen_before_its_action_and_the_last_what_was_seen
     seen = source.observations[episode.slots["observation"].long()]  # type: ignore[attr-defined]
     torch.testing.assert_close(seen[0], torch.tensor([0.5, 0.75, 0.0]))
     torch.testing.assert_close(seen[-1], torch.tensor([1.0, 0.0, 0.0]))
+
+
+def test_a_robots_slots_hold_each_moment_and_its_episodes_turns():
+    config = replace(configure("block_pulling", "drqn", "paper"), num_envs=2)
+    source = source_for("block_pulling", "drqn", config, 0, "cpu", None)
+    environments = environments_for("block_pulling", "drqn", config, 0, 2, "train")
+    seen: list[torch.Tensor] = []
+    expert = Expert(1, informed=True)
+
+    def watched(places: Any, active: np.ndarray) -> torch.Tensor:
+        seen.append(source.view(places).state.view(2, 2, 84, 84))
+        return expert(places, active)
+
+    episodes = [*play(environments, watched, source, expert=True), *play(environments, watched, source, expert=True)]
+    environments.close()
+    first = episodes[0]
+    assert first.success
+    for time, picture in enumerate(seen[: first.length]):
+        torch.testing.assert_close(first.slots["depth"][time].float(), picture[0, 0])
+        assert torch.equal(first.slots["mask"][time].float(), picture[0, 1])
+    assert not torch.equal(first.slots["depth"][0], first.slots["depth"][-1])
+    assert first.slots["angles"].shape == (first.length + 1, config.augmentations)
+    for episode in episodes:
+        assert torch.equal(episode.slots["angles"], episode.slots["angles"][:1].expand(episode.length + 1, -1))
+    assert len({float(episode.slots["angles"][0, 0]) for episode in episodes}) == len(episodes)
 
 
 def test_noise_draws_every_action_and_counts_none():

@@ -46,7 +46,7 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     sinks = [name for name, wanted in (("tensorboard", not options.no_tensorboard), ("wandb", options.wandb)) if wanted]
     if options.wandb and importlib.util.find_spec("wandb") is None:
         raise ConfigError("--wandb needs the package wandb, which is not installed here; pip install wandb")
-    paper.check(config)
+    paper.check(task, config)
     opened = open_run(Path(options.run_dir), header, config, sinks, options.save_every, options.overwrite)
     if opened is None:
         print(f"{header.run_id} is finished: {options.run_dir}/manifest.json exists; nothing to do")

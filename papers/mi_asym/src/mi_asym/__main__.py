@@ -11,6 +11,7 @@ from mi_asym.envs import TASKS
 from mi_asym.evaluate import SETTINGS, evaluate
 from mi_asym.original import SCRIPTS, translate
 from mi_asym.stage_commands import run_collect, run_pretrain
+from mi_asym.stages import check
 from mi_asym.train import train
 from mirl.paper import Paper, main
 from mirl.versions import torch_versions
@@ -29,6 +30,7 @@ PAPER = Paper(
     bench=bench,
     original=translate,
     versions=torch_versions,
+    check=check,
     programs=SCRIPTS,
     commands={"collect": run_collect, "pretrain": run_pretrain},
 )

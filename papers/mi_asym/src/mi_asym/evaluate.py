@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from mi_asym.agents.base import Agent
-from mi_asym.building import agent_for, environments_for, replay_for, source_for
+from mi_asym.building import agent_for, environments_for, source_for
 from mi_asym.config import TrainConfig, capped
 from mi_asym.envs import GRID_TASKS
 from mi_asym.experience import Source
 from mi_asym.rollout import Episode, Policy, play
 from mi_asym.stages import untrained
-from mi_asym.state import TrainState
+from mi_asym.state import TrainedAgent
 from mirl.allocator import keep_freed_memory
 from mirl.checkpoint import load_checkpoint
 from mirl.paper import EvaluateOptions
@@ -63,11 +63,7 @@ def evaluate(directory: Path, header: Header, config: TrainConfig, options: Eval
     prepared = untrained(header.task, config)
     source = source_for(*names, config, header.seed, device, prepared)
     agent = agent_for(*names, config, header.seed, device, prepared)
-    places = [environments_for(*names, config, header.seed, count, purpose) for count, purpose in
-              ((config.num_envs, "train"), (config.eval_episodes, "eval"))]  # fmt: skip
-    load_checkpoint(directory, TrainState(agent, replay_for(config, source, device), *places))
-    for place in places:
-        place.close()
+    load_checkpoint(directory, TrainedAgent(agent))
     environments = environments_for(*names, config, header.seed, options.episodes or 100, "test")
     try:
         episodes = judge(agent, environments, source)

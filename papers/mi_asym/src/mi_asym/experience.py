@@ -114,7 +114,7 @@ class RobotSource:
     def __init__(self, spec: TaskSpec, mdp: bool, phi: nn.Module | None, copies: int, seed: int, device: str) -> None:
         assert spec.image_shape is not None
         self.side, self.mdp, self.phi = spec.image_shape[1], mdp, phi
-        self.copies, self.seed, self.device, self.recorded = copies, seed, device, 0
+        self.copies, self.seed, self.device = copies, seed, device
         image = (self.side, self.side)
         self.columns: Columns = {
             "depth": (image, torch.float16), "holding": ((), torch.bool), "mask": (image, torch.bool),
@@ -122,12 +122,16 @@ class RobotSource:
         }  # fmt: skip
 
     def record(self, environments: Any) -> list[dict[str, Tensor]]:
-        depth, holding = torch.as_tensor(environments.depth), torch.as_tensor(environments.holding)
-        mask = torch.as_tensor(environments.mask)
-        return [{"depth": depth[k], "holding": holding[k], "mask": mask[k]} for k in range(len(holding))]
+        depth, holding, mask = (  # copies, as the environments write their next pictures into the same arrays
+            torch.tensor(pictures) for pictures in (environments.depth, environments.holding, environments.mask)
+        )
+        return [
+            {"depth": depth[k], "holding": holding[k], "mask": mask[k], "angles": self.angles(k, int(episode))}
+            for k, episode in enumerate(environments.episode)
+        ]
 
     def angles(self, environment: int, episode: int) -> Tensor:
-        """(copies,) how the copies of an episode are turned, radians in [0, 2 pi)."""
+        """(copies,) how the copies of an episode are turned, radians in [0, 2 pi); the same at all its steps."""
         draw = generator(self.seed, episode, f"angles of environment {environment}")
         return torch.rand(self.copies, generator=draw) * (2 * torch.pi)
 
@@ -138,7 +142,7 @@ class RobotSource:
     def batch(self, sequences: Sequences, draw: torch.Generator) -> Batch:
         packing, columns = sequences.packing, sequences.columns
         copy = torch.randint(self.copies + 1, (packing.sequences,), generator=draw).to(self.device)[packing.sequence]
-        angles = torch.cat([torch.zeros_like(columns["angles"][:, :1]), columns["angles"]], 1)
+        angles = torch.cat([columns["angles"].new_zeros(packing.rows, 1), columns["angles"]], 1)
         angle = angles.gather(1, copy[:, None])[:, 0]
         planes = torch.stack([columns["depth"].float(), columns["mask"].float()], 1)
         turned = angle != 0

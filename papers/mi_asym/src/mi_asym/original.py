@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from mi_asym.config import configure
+from mi_asym.config import MEMORYLESS, configure
 from mi_asym.config.fields import EPISODE, OursFields
 from mi_asym.envs import GRID_TASKS, TASKS
 from mirl.commands.options import Flags, natural_number
@@ -32,7 +32,18 @@ METHODS = {
     "sac_embed_default": ("mdp", "mdp"), "sac_embed_robot_default": ("mdp", "mdp"),
 }  # fmt: skip
 """RL config -> method with a GRU, with a transformer (card 2.2)."""
-MEMORIES = ("gru", "gpt", "mlp")
+SEQUENCES = {
+    "heaven_hell": ("gru_default", "gpt_default", "mlp_default", "mlp_rebuttal_default"),
+    "grid": (
+        "gru_cnn_default", "gpt_cnn_default", "gpt_cnn_zp_default", "mlp_cnn_default", "mlp_cnn_rebuttal_default",
+    ),
+    "robot": ("gru_robot_cnn_default", "gpt_robot_cnn_default", "gpt_robot_cnn_zp_default", "mlp_robot_cnn_default"),
+}  # fmt: skip
+"""Sequence configs by what a task shows: a vector, a grid's image, a robot's (card 2.5)."""
+WIDTHS = {
+    "gpt_cnn_default": 100, "gpt_cnn_zp_default": 112, "gpt_robot_cnn_default": 64, "gpt_robot_cnn_zp_default": 112,
+}  # fmt: skip
+"""Sequence config -> width of the observation's embedding, where two differ in it alone (card 2.5)."""
 WITHOUT_EFFECT = ("config_repr", "config_recon", "group", "env_name", "checkpoint_name", "checkpoint_dir", "time_limit")
 """Flags that are accepted and change nothing here: runs continue by themselves, and stage 2 knows its own config."""
 
@@ -111,10 +122,8 @@ def translate_training(words: Sequence[str]) -> list[str]:
         raise ConfigError("--freeze_critic has no method that uses it; leave it out")
     task = task_of(options.config_env)
     rl = choose("config_rl", name_of(options.config_rl), METHODS)
-    memory = memory_of(options.config_seq)
-    method = METHODS[rl][1 if memory == "gpt" else 0]
-    if memory == "mlp" and method == "ours_gru":
-        method = "no_history"
+    sequence = sequence_of(options.config_seq, task, rl)
+    method = method_of(rl, sequence)
     config = configure(task, method, "faithful")
     values = {
         "updates_per_step": options.updates_per_step, "batch_size": options.batch_size,
@@ -126,8 +135,10 @@ def translate_training(words: Sequence[str]) -> list[str]:
         values["aux_batch_size"] = options.aux_batch_size
     if task not in GRID_TASKS:
         values |= {"start_expert_training": options.start_expert_training, "actor_lr": options.actor_lr}
-    if method in ("ba", "ua") and memory == "gru":
+    if method in ("ba", "ua") and sequence.startswith("gru"):
         values["memory"] = "gru"
+    if sequence in WIDTHS and method not in MEMORYLESS:
+        values["observation_width"] = WIDTHS[sequence]
     files = {"state_embedder": options.state_embedder_dir, "obs_embedder": options.obs_embedder_dir}
     if "state_embedder" in vars(config):
         values |= files
@@ -143,7 +154,7 @@ def training_parser() -> Flags:
     """main's flags with its defaults."""
     parser = parser_with_environment()
     parser.add_argument("--config_rl", required=True)
-    parser.add_argument("--config_seq", default="configs/seq/gru_default.py")
+    parser.add_argument("--config_seq")
     parser.add_argument("--seed", type=natural_number, default=42)
     for flag, default in (("batch_size", 64), ("aux_batch_size", 64), ("train_episodes", 1000), ("start_training", 10),
                           ("start_expert_training", 0), ("replay_buffer_size", 0), ("cuda", 0)):  # fmt: skip
@@ -170,7 +181,25 @@ def task_of(path: str) -> str:
     return choose("config_env", name_of(path), TASKS)
 
 
-def memory_of(path: str) -> str:
-    """gru, gpt or mlp, which a --config_seq file begins with."""
-    kind = name_of(path).partition("_")[0]
-    return choose("config_seq", kind, MEMORIES)
+def sequence_of(path: str | None, task: str, rl: str) -> str:
+    """The sequence config that a --config_seq file is; as released the default has a GRU on vectors."""
+    known = SEQUENCES["heaven_hell" if task == "heaven_hell" else "grid" if task in GRID_TASKS else "robot"]
+    if path is None:
+        if METHODS[rl][0] in MEMORYLESS:
+            return next(name for name in known if name.startswith("mlp"))
+        if task != "heaven_hell":
+            raise ConfigError(f"--config_seq is needed on {task}, whose observations are images ({', '.join(known)})")
+        return "gru_default"
+    return choose("config_seq", name_of(path), known, f" on {task}")
+
+
+def method_of(rl: str, sequence: str) -> str:
+    """The method that an RL config and a sequence config make together; raises ConfigError where they make none."""
+    method = METHODS[rl][1 if sequence.startswith("gpt") else 0]
+    rebuttal, without_memory = "rebuttal" in sequence, sequence.startswith("mlp")
+    if rebuttal and method == "ours_gru":
+        return "no_history"
+    if rebuttal or without_memory != (method in MEMORYLESS):
+        needed = "an mlp config without rebuttal" if method in MEMORYLESS else "a gru or gpt config"
+        raise ConfigError(f"--config_seq must be {needed} with --config_rl {rl}, got {sequence}")
+    return method

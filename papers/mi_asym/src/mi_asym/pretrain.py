@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from mi_asym.envs import task_spec
 from mi_asym.representation.learner import RepresentationLearner
 from mi_asym.representation.samples import Samples, samples_of
 from mi_asym.streams import generator
-from mirl.config import ConfigError
-from mirl.files import write_atomically
+from mirl.config import ConfigError, digest
+from mirl.files import sha256, write_atomically
 
+VERSION = 1
+"""Of what stages 1 and 2 compute: a change that alters their results raises it, so that old results are not found."""
 LOG_NAMES = {
     "total": "total",
     "max_s_zs": "state_information",
@@ -32,6 +35,8 @@ LOG_NAMES = {
     "estimator": "estimator",
 }
 """Column of pretrain.csv, the original's name -> loss."""
+ENCODER_FILES = ("s_encoder.pt", "o_encoder.pt")
+"""Of an encoder folder: phi's and psi's weights (card 6.2)."""
 Row = dict[str, float]
 Report = Callable[[int, Row], None]
 """Told of every epoch's mean losses."""
@@ -62,8 +67,9 @@ def pretrain(
     samples = on_device(read_samples(task, config, data), device)
     if init_model:
         load_encoders(learner.state_encoder, learner.observation_encoder, init_model)
-    checkpoint = folder / "pretrain.pt"
-    rows = restore(learner, checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, key = folder / "pretrain.pt", pretraining_key(task, config, data, init_model)
+    rows = restore(learner, checkpoint, key)
     for epoch in range(len(rows), config.pretrain_epochs):
         with repeatable():
             rows.append(run_epoch(learner, samples, epoch))
@@ -72,7 +78,7 @@ def pretrain(
         if log_freq and epoch % log_freq == 0 and not last:
             write_encoders(learner, folder / encoder_folder(task, config.pretrain_seed, epoch))
         if should_stop() or ((epoch + 1) % save_every == 0 and not last):
-            save(learner, rows, checkpoint)
+            save(learner, rows, checkpoint, key)
         if should_stop() and not last:
             raise PretrainingStopped(f"in stage 2, after epoch {epoch}")
     final = folder / encoder_folder(task, config.pretrain_seed, config.pretrain_epochs - 1)
@@ -80,6 +86,19 @@ def pretrain(
     write_table(rows, folder / "pretrain.csv")
     checkpoint.unlink(missing_ok=True)
     return final
+
+
+def pretraining_key(task: str, config: PretrainConfig, data: Path, init_model: Path | None = None) -> str:
+    """What stage 2's result depends on: its config, the data's content and the encoders it begins with."""
+    facts = {"version": VERSION, "task": task, "data": sha256(data), **part_of(config, PretrainConfig)}
+    if init_model:
+        facts["init_model"] = [sha256(init_model / name) for name in ENCODER_FILES]
+    return digest(facts)[:16]
+
+
+def part_of(config: Any, kind: Any) -> dict[str, Any]:
+    """The fields of `config` that belong to one stage."""
+    return {field.name: getattr(config, field.name) for field in fields(kind)}
 
 
 def encoder_folder(task: str, seed: int, epoch: int) -> str:
@@ -135,17 +154,20 @@ def repeatable() -> Iterator[None]:
         torch.backends.cudnn.deterministic = before
 
 
-def save(learner: RepresentationLearner, rows: list[Row], path: Path) -> None:
-    """Write everything that the next epochs need, atomically."""
+def save(learner: RepresentationLearner, rows: list[Row], path: Path, key: str) -> None:
+    """Write everything that the next epochs need, and whose they are, atomically."""
     optimisers = [learner.optimiser.state_dict(), learner.estimator_optimiser.state_dict()]
-    write_tensors(path, {"learner": learner.state_dict(), "optimisers": optimisers, "rows": rows})
+    write_tensors(path, {"key": key, "learner": learner.state_dict(), "optimisers": optimisers, "rows": rows})
 
 
-def restore(learner: RepresentationLearner, path: Path) -> list[Row]:
-    """The inverse of `save`; rows of the epochs that are done, none without a checkpoint."""
+def restore(learner: RepresentationLearner, path: Path, key: str) -> list[Row]:
+    """The inverse of `save`; rows of the epochs that are done, none without a checkpoint. Raises ConfigError where the
+    checkpoint is of another task, config or data."""
     if not path.exists():
         return []
     state = torch.load(path, weights_only=True)
+    if state.get("key") != key:
+        raise ConfigError(f"{path} was begun with another task, config or data; move it away to start anew")
     learner.load_state_dict(state["learner"])
     for optimiser, values in zip((learner.optimiser, learner.estimator_optimiser), state["optimisers"], strict=True):
         optimiser.load_state_dict(values)
@@ -154,10 +176,10 @@ def restore(learner: RepresentationLearner, path: Path) -> list[Row]:
 
 
 def write_encoders(learner: RepresentationLearner, folder: Path) -> None:
-    """s_encoder.pt and o_encoder.pt: plain state dicts."""
+    """Plain state dicts, as the original writes them."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_tensors(folder / "s_encoder.pt", learner.state_encoder.cpu().state_dict())
-    write_tensors(folder / "o_encoder.pt", learner.observation_encoder.cpu().state_dict())
+    for encoder, name in zip((learner.state_encoder, learner.observation_encoder), ENCODER_FILES, strict=True):
+        write_tensors(folder / name, encoder.cpu().state_dict())
     learner.to(learner.dynamics.reward.weight.device)
 
 
@@ -170,8 +192,8 @@ def write_tensors(path: Path, content: Any) -> None:
 
 def load_encoders(state: nn.Module, observation: nn.Module, folder: Path) -> None:
     """Read both encoders of a folder; raises ConfigError in one line."""
-    load_weights(state, folder / "s_encoder.pt")
-    load_weights(observation, folder / "o_encoder.pt")
+    for encoder, name in zip((state, observation), ENCODER_FILES, strict=True):
+        load_weights(encoder, folder / name)
 
 
 def load_weights(module: nn.Module, path: Path) -> None:

@@ -115,11 +115,14 @@ class Noise:
 
 
 class Expert:
-    """The robots' scripted expert, in the episodes numbered `first` and on."""
+    """The robots' scripted expert, in the episodes numbered `first` and on.
 
-    def __init__(self, first: int) -> None:
-        self.first = first
+    Every second episode seeks information first, unless it is for an agent that sees the state (`informed`; card 4.5).
+    """
+
+    def __init__(self, first: int, informed: bool) -> None:
+        self.first, self.informed = first, informed
 
     def __call__(self, environments: Any, active: np.ndarray) -> Tensor:
         numbers = self.first + np.arange(environments.num_envs)
-        return torch.as_tensor(environments.query_expert(numbers))
+        return torch.as_tensor(environments.query_expert(1 if self.informed else numbers))

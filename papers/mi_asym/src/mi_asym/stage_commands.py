@@ -93,9 +93,9 @@ def run_pretrain(words: Sequence[str]) -> int:
     torch.set_num_threads(1)
     keep_freed_memory()
     name = options.wandb_name or f"mi_asym/{task}/pretrain/seed{config.pretrain_seed}"
-    options.folder.mkdir(parents=True, exist_ok=True)
     sinks: list[Sink] = []
     if options.wandb:
+        options.folder.mkdir(parents=True, exist_ok=True)
         sinks.append(WeightsAndBiases(options.folder, name, configs.as_dictionary(config)))
     tell, stop = every_ten_seconds(lambda epoch, row: f"epoch {epoch}, total loss {row['total']:.4g}"), Stop()
 

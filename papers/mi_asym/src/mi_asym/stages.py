@@ -12,28 +12,28 @@ from torch import nn
 
 from mi_asym.agents.dqn import Embedders
 from mi_asym.collect import CollectionStopped, collect, data_file_name
-from mi_asym.config import BelieverFields, CollectConfig, EmbedderFields, PretrainConfig
-from mi_asym.envs import ROBOT_TASKS, environment_version
+from mi_asym.config import BelieverFields, CollectConfig, EmbedderFields
+from mi_asym.envs import GRID_TASKS, ROBOT_TASKS, environment_version, refuse_start
 from mi_asym.networks.encoders import BeliefFeatures
 from mi_asym.pretrain import (
+    VERSION,
     PretrainingStopped,
     Row,
     encoder_folder,
     load_encoders,
     load_weights,
+    part_of,
     pretrain,
+    pretraining_key,
     read_losses,
 )
 from mi_asym.representation.belief import learn_belief_features, new_belief_features
 from mi_asym.representation.learner import make_encoder
 from mi_asym.streams import generator
-from mirl.config import ConfigError, digest
+from mirl.config import ConfigError, digest, require
 from mirl.files import sha256
 from mirl.folder import hold
 from mirl.run import Interrupted, Run
-
-VERSION = 1
-"""Of what stages 1 and 2 compute: a change that alters their results raises it, so that old results are not found."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,25 @@ class PreparedBelief:
     losses: Row
 
 
+def check(task: str, config: Any) -> None:
+    """Raise ConfigError for a config whose stages cannot be prepared for a task."""
+    refuse_start(task, config.start)
+    if isinstance(config, CollectConfig) and task in GRID_TASKS:
+        episodes, random, copies = config.collect_episodes, config.collect_random_episodes, config.collect_augmentations
+        allowed = f"{episodes}, all of --collect-episodes, as grids have no scripted expert"
+        require(random == episodes, "collect_random_episodes", random, allowed)
+        require(copies == 0, "collect_augmentations", copies, "0 on grids")
+    if isinstance(config, EmbedderFields) and config.state_embedder:
+        embedders_from_files(task, config)
+
+
 def prepare(run: Run, config: EmbedderFields) -> Prepared:
     """phi and psi for a run: from files that the config names, from the cache, or made now."""
     task = run.header.task
-    embedders = new_embedders(task)
     if config.state_embedder:
-        load_weights(embedders.state, Path(config.state_embedder))
-        load_weights(embedders.observation, Path(config.obs_embedder))
-        return Prepared(embedders, {})
+        return Prepared(embedders_from_files(task, config), {})
     data = collected(run, config, cache_folder(run.directory, config.cache))
-    folder = data.parent.parent / pretraining_key(task, config, data)
+    folder = data.parent.parent / f"encoders-{pretraining_key(task, config, data)}"
     final = folder / encoder_folder(task, config.pretrain_seed, config.pretrain_epochs - 1)
     if not (folder / "pretrain.csv").exists():
         with held(folder, run):
@@ -76,6 +85,7 @@ def prepare(run: Run, config: EmbedderFields) -> Prepared:
                     pretrain(task, config, data, folder, run.device, should_stop=stopped(run), report=tell("stage 2"))
                 except PretrainingStopped as stop:
                     raise interruption(run, stop) from None
+    embedders = new_embedders(task)
     load_encoders(embedders.state, embedders.observation, final)
     return Prepared(embedders, read_losses(folder / "pretrain.csv"))
 
@@ -100,17 +110,6 @@ def collected(run: Run, config: CollectConfig, cache: Path) -> Path:
             )  # fmt: skip
         except CollectionStopped as stop:
             raise interruption(run, stop) from None
-
-
-def pretraining_key(task: str, config: PretrainConfig, data: Path) -> str:
-    """Folder name of stage 2's result: its config and the data's content."""
-    facts = {"version": VERSION, "task": task, "data": sha256(data), **part_of(config, PretrainConfig)}
-    return f"encoders-{digest(facts)[:16]}"
-
-
-def part_of(config: Any, kind: Any) -> dict[str, Any]:
-    """The fields of `config` that belong to one stage."""
-    return {field.name: getattr(config, field.name) for field in fields(kind)}
 
 
 def cache_folder(run_directory: Path, wanted: str) -> Path:
@@ -191,6 +190,14 @@ def prepare_belief(run: Run, config: Any) -> PreparedBelief:
     features = new_belief_features(task, generator(0, 0, "replaced"))
     load_weights(features, folder / "features.pt")
     return PreparedBelief(features, read_losses(folder / "features.csv"))
+
+
+def embedders_from_files(task: str, config: EmbedderFields) -> Embedders:
+    """phi and psi out of the files that the config names."""
+    embedders = new_embedders(task)
+    load_weights(embedders.state, Path(config.state_embedder))
+    load_weights(embedders.observation, Path(config.obs_embedder))
+    return embedders
 
 
 def new_embedders(task: str) -> Embedders:

@@ -72,7 +72,7 @@ class TrainState:
 
     def load(self, folder: Path) -> None:
         """Read both back."""
-        state = torch.load(folder / "agent.pt", weights_only=True, map_location="cpu")
+        state = read_agent(folder)
         self.agent.load(state["agent"])
         for name, value in state["counters"].items():
             setattr(self, name, value)
@@ -80,3 +80,20 @@ class TrainState:
         self.environments.load_state_dict(state["environments"]["trained"])
         self.judged.load_state_dict(state["environments"]["judged"])
         self.replay.load(torch.load(folder / "replay.pt", weights_only=True, map_location="cpu"))
+
+
+class TrainedAgent:
+    """The part of a checkpoint that a judge needs."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+
+    def load(self, folder: Path) -> None:
+        """Read the agent alone."""
+        self.agent.load(read_agent(folder)["agent"])
+
+
+def read_agent(folder: Path) -> dict[str, Any]:
+    """agent.pt of a checkpoint."""
+    state: dict[str, Any] = torch.load(folder / "agent.pt", weights_only=True, map_location="cpu")
+    return state

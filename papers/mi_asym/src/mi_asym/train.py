@@ -80,7 +80,8 @@ def gather(state: TrainState, source: Source, config: TrainConfig, run: Run) -> 
     """Every environment plays an episode, by expert, at random or by the policy; the steps earn updates."""
     wanted = getattr(config, "start_expert_training", 0)
     if state.expert_episodes < wanted:
-        episodes = play(state.environments, Expert(state.expert_tried), source, config.time_out_ends, expert=True)
+        expert = Expert(state.expert_tried, informed=run.header.method == "mdp")
+        episodes = play(state.environments, expert, source, config.time_out_ends, expert=True)
         state.expert_tried += len(episodes)
         if state.agent.whole_sequences:  # memories learn from what succeeded
             episodes = [episode for episode in episodes if episode.success]

@@ -38,7 +38,7 @@ def evaluate(directory: Path, header: Header, config: Config, options: EvaluateO
     return evaluate(directory, header, config, options)
 
 
-def check(config: Config) -> None:
+def check(task: str, config: Config) -> None:
     from mummi.worlds import check
 
     check(config)

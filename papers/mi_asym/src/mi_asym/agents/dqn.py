@@ -94,23 +94,11 @@ class DqnAgent(Agent):
     def loss(self, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Losses]:
         """The whole loss of the critic, and its terms to be written down."""
         hidden = self.critic.history(batch, noise)
-        again = self.hidden_again(hidden, batch, noise)
-        reward, loss, terms = self.added_terms(hidden, again, batch, noise)
+        reward, loss, terms = self.added_terms(hidden, batch, noise)
         error, values = self.value_loss(hidden, batch, reward, noise)
         return loss + error, {"loss/critic": error.detach(), "train/q": values.detach().mean(), **terms}
 
-    def hidden_again(self, hidden: Tensor, batch: Batch, noise: torch.Generator) -> Tensor:
-        """The online memory for intrinsic rewards, without gradient: the loss's own, or a pass with dropout of its own
-        (`share_passes`)."""
-        if self.config.share_passes:
-            return hidden.detach()
-        with torch.no_grad():
-            drawn: Tensor = self.critic.history(batch, noise)
-        return drawn
-
-    def added_terms(
-        self, hidden: Tensor, again: Tensor, batch: Batch, noise: torch.Generator
-    ) -> tuple[Tensor, Tensor, Losses]:
+    def added_terms(self, hidden: Tensor, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Tensor, Losses]:
         """(rewards of transitions, loss beside the value's, terms to be written down) of a method."""
         return batch.reward, hidden.new_zeros(()), {}
 

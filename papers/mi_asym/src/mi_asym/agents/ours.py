@@ -32,10 +32,8 @@ class OursDqnAgent(DqnAgent):
     def prepare(self, sample: Sampler, draw: torch.Generator, noise: torch.Generator) -> Losses:
         return reconstructor_step(self, self.critic.history, sample, draw, noise)
 
-    def added_terms(
-        self, hidden: Tensor, again: Tensor, batch: Batch, noise: torch.Generator
-    ) -> tuple[Tensor, Tensor, Losses]:
-        return paid_and_trained(self, hidden, again, batch)
+    def added_terms(self, hidden: Tensor, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Tensor, Losses]:
+        return paid_and_trained(self, self.critic.history, hidden, batch, noise)
 
 
 class OursSacAgent(SacAgent):
@@ -52,10 +50,8 @@ class OursSacAgent(SacAgent):
     def prepare(self, sample: Sampler, draw: torch.Generator, noise: torch.Generator) -> Losses:
         return reconstructor_step(self, self.critic.remember, sample, draw, noise)
 
-    def critic_terms(
-        self, hidden: Tensor, again: Tensor, batch: Batch, noise: torch.Generator
-    ) -> tuple[Tensor, Tensor, Losses]:
-        reward, loss, terms = paid_and_trained(self, hidden, again, batch)
+    def critic_terms(self, hidden: Tensor, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Tensor, Losses]:
+        reward, loss, terms = paid_and_trained(self, self.critic.remember, hidden, batch, noise)
         return reward, 0.5 * loss, terms  # half of it in the first head's loss (card 5.5)
 
 
@@ -76,13 +72,18 @@ def reconstructor_step(
     return {"loss/reconstruction": loss.detach()}
 
 
-def paid_and_trained(agent: Any, hidden: Tensor, again: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Losses]:
-    """Rewards with the intrinsic one, the weighted auxiliary loss, and what is written down of both."""
+def paid_and_trained(
+    agent: Any, remember: Any, hidden: Tensor, batch: Batch, noise: torch.Generator
+) -> tuple[Tensor, Tensor, Losses]:
+    """Rewards with the intrinsic one, the weighted auxiliary loss, and what is written down of both.
+
+    Without `share_passes` rewards come of a pass of the memory with dropout of its own.
+    """
     packing, config = batch.packing, agent.config
     with torch.set_grad_enabled(config.loss_weight > 0):
         errors = errors_of(agent, hidden, batch)
     with torch.no_grad():
-        paid = errors if config.share_passes else errors_of(agent, again, batch)
+        paid = errors if config.share_passes else errors_of(agent, remember(batch, noise), batch)
         bonus = intrinsic_rewards(paid, packing.before, packing.after, config.reward_weight)
     auxiliary = reconstruction_loss(errors, packing.transitions)
     terms = {"loss/auxiliary": auxiliary.detach(), "train/intrinsic_reward": bonus.mean()}

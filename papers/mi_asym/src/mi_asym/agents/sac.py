@@ -149,11 +149,7 @@ class SacAgent(Agent):
         """Both heads' squared errors and the method's own terms."""
         packing = batch.packing
         hidden = self.critic.remember(batch, noise)
-        again = hidden.detach()
-        if not self.config.share_passes:
-            with torch.no_grad():
-                again = self.critic.remember(batch, noise)
-        reward, added, terms = self.critic_terms(hidden, again, batch, noise)
+        reward, added, terms = self.critic_terms(hidden, batch, noise)
         with torch.no_grad():
             arrived = self.actor.history(batch, noise)[packing.after]
             mean, log_sd = self.actor.policy(arrived, batch.observation.rows(packing.after))
@@ -166,9 +162,7 @@ class SacAgent(Agent):
         error = mean_squared_error(taken[0], wanted) + mean_squared_error(taken[1], wanted)
         return error + added, {"loss/critic": error.detach(), "train/q": taken.detach().mean(), **terms}
 
-    def critic_terms(
-        self, hidden: Tensor, again: Tensor, batch: Batch, noise: torch.Generator
-    ) -> tuple[Tensor, Tensor, Losses]:
+    def critic_terms(self, hidden: Tensor, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Tensor, Losses]:
         """(rewards of transitions, loss beside the values', terms to be written down) of a method."""
         return batch.reward, hidden.new_zeros(()), {}
 

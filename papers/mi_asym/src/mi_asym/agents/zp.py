@@ -46,9 +46,7 @@ class ZpDqnAgent(DqnAgent):
         self.parts |= {"latent": self.latent, "slow_memory": self.slow_memory}
         self.learn(self.latent)
 
-    def added_terms(
-        self, hidden: Tensor, again: Tensor, batch: Batch, noise: torch.Generator
-    ) -> tuple[Tensor, Tensor, Losses]:
+    def added_terms(self, hidden: Tensor, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Tensor, Losses]:
         loss = self.latent.loss(hidden, self.slow_memory, self.critic.history, batch, noise)
         return batch.reward, self.config.zp_loss_weight * loss, {"loss/latent": loss.detach()}
 
@@ -70,9 +68,7 @@ class ZpSacAgent(SacAgent):
             self.parts |= {f"{name}_latent": self.latents[name], f"{name}_slow_memory": self.slow[name]}
         self.learn([self.latents["critic"]], [self.latents["actor"]])
 
-    def critic_terms(
-        self, hidden: Tensor, again: Tensor, batch: Batch, noise: torch.Generator
-    ) -> tuple[Tensor, Tensor, Losses]:
+    def critic_terms(self, hidden: Tensor, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Tensor, Losses]:
         loss = self.latents["critic"].loss(hidden, self.slow["critic"], self.histories["critic"], batch, noise)
         return batch.reward, 0.5 * self.config.zp_loss_weight * loss, {"loss/latent": loss.detach()}
 

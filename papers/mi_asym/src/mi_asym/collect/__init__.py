@@ -60,6 +60,6 @@ def refuse(task: str, has_expert: bool, episodes: int, random_episodes: int, aug
             f"got {random_episodes}"
         )
     if aug and not has_expert:
-        raise ConfigError(f"--aug is for robots only, got task {task}")
+        raise ConfigError(f"--n-aug is for robots only, got task {task}")
     if aug and n_aug < 1:
         raise ConfigError(f"--n-aug must be at least 1, got {n_aug}")

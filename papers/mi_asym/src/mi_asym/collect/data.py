@@ -38,11 +38,6 @@ class Data:
         """N."""
         return len(self.masks)
 
-    @property
-    def num_steps(self) -> int:
-        """Steps that were taken, over all episodes."""
-        return int(self.masks.sum())
-
 
 def data_file_name(task: str, seed: int, episodes: int, aug: bool = False, n_aug: int = 1) -> str:
     """`heaven_hell_s42_3000ep.data`; with `_aug_<n_aug>` where there are rotated copies."""

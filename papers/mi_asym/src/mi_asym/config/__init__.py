@@ -2,10 +2,11 @@
 
 from mi_asym.config.fields import BelieverFields, TrainConfig
 from mi_asym.config.stages import CollectConfig, EmbedderFields, PretrainConfig
-from mi_asym.config.tables import FIDELITIES, METHODS, capped, collect_config, configure, pretrain_config
+from mi_asym.config.tables import FIDELITIES, MEMORYLESS, METHODS, capped, collect_config, configure, pretrain_config
 
 __all__ = [
     "FIDELITIES",
+    "MEMORYLESS",
     "METHODS",
     "BelieverFields",
     "CollectConfig",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mi_asym.config.stages import Checked, require_positive
+from mi_asym.config.stages import Checked, require_positive, require_weight
 from mirl.config import require
 
 EPISODE = 50
@@ -153,7 +153,7 @@ class OursFields(Checked):
         require(self.aux_batch_size >= 1, "aux_batch_size", self.aux_batch_size, "at least 1")
         require_positive(self, "reconstructor_lr")
         for field in ("loss_weight", "reward_weight"):
-            require(getattr(self, field) >= 0, field, getattr(self, field), "at least 0")
+            require_weight(self, field)
         widths = self.reconstructor_dims
         require(len(widths) > 0 and min(widths) >= 1, "reconstructor_dims", list(widths), "positive layer sizes")
 
@@ -166,7 +166,7 @@ class ZpFields(Checked):
     """Weight of the latent model's error: 1.0 on grids, 0.1 on robots (card 2.5)."""
 
     def check(self) -> None:
-        require(self.zp_loss_weight >= 0, "zp_loss_weight", self.zp_loss_weight, "at least 0")
+        require_weight(self, "zp_loss_weight")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +204,8 @@ class BelieverFields(Checked):
     """Step size of Adam for the state features (card 7.7)."""
     features_batch_size: int = 128
     """Samples of a batch of the state features' trainer (card 7.7)."""
+    features_action: Literal["index", "one_hot"] = "index"
+    """How discrete actions enter the state features' trainer: as one number, or `one_hot` (ledger 12)."""
     features_divergence_weight: float = 1.0
     """Weight of the divergence from the standard normal (card 7.7: beta)."""
 
@@ -212,8 +214,7 @@ class BelieverFields(Checked):
             require(getattr(self, field) >= 1, field, getattr(self, field), "at least 1")
         for field in ("believer_lr", "features_lr"):
             require_positive(self, field)
-        weight = self.features_divergence_weight
-        require(weight >= 0, "features_divergence_weight", weight, "at least 0")
+        require_weight(self, "features_divergence_weight")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +224,9 @@ class MarkovFields(Checked):
     observation_width: int = 32
     """Width of the state's embedding where no features of stage 2 are used: 32, images 100, robots 64 (card 2.5)."""
 
+    def check(self) -> None:
+        require(self.observation_width >= 1, "observation_width", self.observation_width, "at least 1")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExpertFields(Checked):
@@ -230,6 +234,9 @@ class ExpertFields(Checked):
 
     expert_weight: float = 1.0
     """Weight of the behaviour-cloning loss on the expert's samples (card 2.5)."""
+
+    def check(self) -> None:
+        require_weight(self, "expert_weight")
 
 
 @dataclass(frozen=True, kw_only=True)

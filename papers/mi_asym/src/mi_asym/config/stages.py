@@ -44,8 +44,8 @@ class CollectConfig(Checked):
 
     def check(self) -> None:
         require(self.collect_episodes >= 1, "collect_episodes", self.collect_episodes, "at least 1")
-        random = self.collect_random_episodes
-        require(0 <= random <= self.collect_episodes, "collect_random_episodes", random, "0 to --collect-episodes")
+        all_, random = self.collect_episodes, self.collect_random_episodes
+        require(0 <= random <= all_, "collect_random_episodes", random, f"0 to --collect-episodes, which is {all_}")
         for field in ("collect_augmentations", "collect_seed"):
             require(getattr(self, field) >= 0, field, getattr(self, field), "at least 0")
 
@@ -89,7 +89,7 @@ class PretrainConfig(Checked):
             require_positive(self, field)
         for field in PretrainConfig.__dataclass_fields__:
             if field.endswith("_weight"):
-                require(0 <= getattr(self, field) < math.inf, field, getattr(self, field), "at least 0 and finite")
+                require_weight(self, field)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,3 +111,9 @@ def require_positive(config: Any, field: str) -> None:
     """Raises ConfigError unless the field is a positive, finite number."""
     value = getattr(config, field)
     require(0 < value < math.inf, field, value, "positive and finite")
+
+
+def require_weight(config: Any, field: str) -> None:
+    """Raises ConfigError unless the field is a finite number that is not negative."""
+    value = getattr(config, field)
+    require(0 <= value < math.inf, field, value, "at least 0 and finite")

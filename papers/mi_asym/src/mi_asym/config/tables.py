@@ -72,7 +72,9 @@ FAITHFUL: Values = {
     "belief_layout": "mixed",
     "train_belief_policy": False,
 }
-FIXED: Values = {"start": "uniform", "time_out_ends": False, "pretrain_action": "one_hot"}
+FIXED: Values = {
+    "start": "uniform", "time_out_ends": False, "pretrain_action": "one_hot", "features_action": "one_hot",
+}  # fmt: skip
 """Fields that a fidelity sets otherwise than `paper`, where a method has them; the auxiliary loss was on on robots."""
 
 CAPS: dict[str, dict[str, Values]] = {

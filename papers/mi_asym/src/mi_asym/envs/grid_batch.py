@@ -63,11 +63,6 @@ class GridTables:
         """Rows of `all_states`."""
         return len(self.all_states)
 
-    @property
-    def num_observations(self) -> int:
-        """Rows of `all_observations`."""
-        return len(self.all_observations)
-
 
 def tabulate(grid: Gridworld) -> GridTables:
     """All rules of a gridworld as tables."""

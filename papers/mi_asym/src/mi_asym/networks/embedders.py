@@ -26,11 +26,6 @@ class Distinct:
     where: Tensor | None
     """(steps,) of rows in `values`; None: all in their order."""
 
-    def through(self, module: nn.Module) -> Tensor:
-        """`module` of every vector, (steps, outputs), computed once per distinct vector."""
-        outputs: Tensor = module(self.values)
-        return outputs if self.where is None else embedding(self.where, outputs)
-
     def embedded(self, module: nn.Module) -> Distinct:
         """`module` of every vector, still without repetitions."""
         return Distinct(module(self.values), self.where)

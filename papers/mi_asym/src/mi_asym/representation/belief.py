@@ -52,7 +52,9 @@ def learn_belief_features(
     """
     draw = generator(config.collect_seed, 0, "belief features")
     features = new_belief_features(task, draw).to(device)
-    samples = samples_of(load_data(data))
+    spec = task_spec(task)
+    one_hot = config.features_action == "one_hot" and not spec.continuous
+    samples = samples_of(load_data(data), spec.num_actions if one_hot else 0)
     samples = Samples(**{name: tensor.to(device) for name, tensor in vars(samples).items()})
     predictor = Predictor(samples.action.shape[1], draw).to(device)
     parameters = [*features.parameters(), *predictor.parameters()]

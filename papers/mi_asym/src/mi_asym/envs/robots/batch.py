@@ -128,12 +128,14 @@ class RobotBatch:
         return {name: torch.from_numpy(getattr(self, name).copy()) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict()`: the present episodes are played again up to where they were."""
+        """Go on from `state_dict()`: episodes that are not over are played again up to where they were."""
         saved = {name: value.numpy().copy() for name, value in state.items()}
-        self.episode, self.finished = saved["episode"], saved["finished"].copy()
-        self.begin(self.episode >= 0)
-        for time in range(int(saved["episode_step"].max(initial=0))):
-            active = saved["episode_step"] > time
+        for name, value in saved.items():
+            setattr(self, name, value.copy())
+        playing = ~self.finished
+        self.begin(playing)
+        for time in range(int(saved["episode_step"][playing].max(initial=0))):
+            active = playing & (saved["episode_step"] > time)
             asked = active & (saved["queries"][:, time] != NOT_ASKED)
             if asked.any():
                 self.query_expert(1 - saved["queries"][:, time], asked)
