@@ -64,6 +64,18 @@ def test_no_checkpoint_is_no_error_until_one_is_needed(tmp_path: Path) -> None:
         load_checkpoint(tmp_path, State())
 
 
+def test_a_checkpoint_of_other_shapes_is_one_line(tmp_path: Path) -> None:
+    class Wider(State):
+        def load(self, folder: Path) -> None:
+            raise RuntimeError("Error(s) in loading:\n\tsize mismatch for weight")
+
+    write_checkpoint(tmp_path, State(), {"lengths": {}})
+    with pytest.raises(
+        ConfigError, match=r"does not fit this config: Error\(s\) in loading: size mismatch for weight$"
+    ):
+        load_checkpoint(tmp_path, Wider())
+
+
 def test_half_a_checkpoint_left_by_a_kill_is_ignored_and_cleared(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, State(10, "w10"), FACTS)
     torn = tmp_path / "checkpoint/save-2"

@@ -64,6 +64,7 @@ BAD = {
     "evaluate --run-dir {dir}": "--run-dir {dir} is not a run directory (it has no run.json)",
     "evaluate --run-dir {finished} --setting extreme":
         "no setting 'extreme' in paper toy (settings: training, moderate)",
+    "evaluate --run-dir {finished} --video film.txt": "--video must name a .mp4 file, got film.txt",
     "evaluate --run-dir {finished} --episodes 0": "--episodes must be a whole number of at least 1, got 0",
     "describe --jsno": "no option '--jsno'; did you mean --json?",
     "bench --task lime": "no task 'lime' in paper toy; did you mean line? (tasks: line, plane)",
@@ -103,12 +104,12 @@ def test_a_paper_may_have_commands_of_its_own(capsys: pytest.CaptureFixture[str]
 def test_what_a_paper_cannot_run_is_refused_before_anything_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def check(config: DriftConfig) -> None:
-        raise ConfigError(f"--form {config.form} needs a ruler")
+    def check(task: str, config: DriftConfig) -> None:
+        raise ConfigError(f"--form {config.form} needs a ruler on {task}")
 
     folder = tmp_path / "seed0"
     assert main(replace(PAPER, check=check), ["train", *RUN.format(dir=folder).split()]) == 2
-    assert capsys.readouterr().err == "toy: --form straight needs a ruler\n"
+    assert capsys.readouterr().err == "toy: --form straight needs a ruler on line\n"
     assert not folder.exists()
 
 

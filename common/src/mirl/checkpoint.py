@@ -37,12 +37,16 @@ Part = TypeVar("Part", bound=Loadable)
 def load_checkpoint(directory: Path, state: Part) -> Part:
     """Load the newest checkpoint of a run directory into `state` and return it.
 
-    Raises ConfigError where there is none, or where it is damaged.
+    Raises ConfigError where there is none, where it is damaged, or where it does not fit what it is read into.
     """
     latest = read_latest(directory)
     if latest is None:
         raise ConfigError(f"{directory} has no checkpoint yet")
-    state.load(directory / "checkpoint" / latest["folder"])
+    try:
+        state.load(directory / "checkpoint" / latest["folder"])
+    except (RuntimeError, ValueError) as error:  # a framework's, for weights of other shapes
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"the checkpoint of {directory} does not fit this config: {reason[:200]}") from error
     return state
 
 

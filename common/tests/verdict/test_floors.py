@@ -7,7 +7,7 @@ from on_disk import task
 
 from mirl.suite.experiments import Task
 from mirl.suite.records import Reference
-from mirl.verdict.floors import AboveFloor, above, compare_with_floor, floor_of
+from mirl.verdict.floors import AboveFloor, above, compare_with_floor, floor_of, rows_of
 
 FAR = {"metric": {"name": "eval/far", "unit": "points"}, "margin": 10.0}
 TASK = Task.model_validate(task(setting="near", settings={"far": FAR}))
@@ -39,6 +39,15 @@ def test_a_setting_without_a_floor_borrows_that_of_the_first_and_says_so() -> No
     assert str(floor_of([floor(7.0)], TASK, "far")) == "zero action gives 7 in the near setting"
     own = floor(2.0, metric="eval/far", setting="far")
     assert str(floor_of([floor(7.0), own], TASK, "far")) == "blind guess gives 2"
+
+
+def test_floors_of_whole_episodes_do_not_hold_for_shorter_ones() -> None:
+    short = task()
+    short["budgets"]["workstation"]["floors"] = False
+    rows = [floor(7.0), floor(9.0, role="ceiling"), floor(7.0, task="other")]
+    registered = Task.model_validate(short)
+    assert [row.role for row in rows_of(rows, "line", registered, "paper")] == ["floor", "ceiling"]
+    assert [row.role for row in rows_of(rows, "line", registered, "workstation")] == ["ceiling"]
 
 
 def test_ceilings_and_results_are_no_floors() -> None:

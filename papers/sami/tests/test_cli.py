@@ -11,10 +11,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from mirl.files import sha256
 from mirl.paper import main
 from sami.__main__ import PAPER
 
@@ -94,8 +96,16 @@ def test_evaluating_again_repeats_the_test_at_the_end_of_training(finished: Path
     before = json.loads((finished / "test_result.yaml").read_text())
     assert main(PAPER, ["evaluate", "--run-dir", str(finished), "--setting", "extreme"]) == 0
     assert "eval/return_extreme" in capsys.readouterr().out
-    assert json.loads((finished / "test_result.yaml").read_text()) == before
-    assert (finished / "images" / "contexts_extreme_tsne.png").exists()
+    again = finished / "evaluation"
+    assert json.loads((again / "test_result.yaml").read_text()) == {"extreme": before["extreme"]}
+    assert (again / "images" / "contexts_extreme_tsne.png").exists()
+
+
+def test_evaluating_leaves_what_the_manifest_vouches_for(finished: Path):
+    assert main(PAPER, ["evaluate", "--run-dir", str(finished), "--setting", "moderate", "--episodes", "1"]) == 0
+    promised = json.loads((finished / "manifest.json").read_text())["files"]
+    assert {"test_result.yaml", "contexts_moderate.csv"} <= set(promised)
+    assert {name: sha256(finished / name) for name in promised} == promised
 
 
 def test_other_settings_and_given_tuples_can_be_tested(finished: Path, capsys: pytest.CaptureFixture[str]):
@@ -111,7 +121,10 @@ def test_other_settings_and_given_tuples_can_be_tested(finished: Path, capsys: p
     [
         (["--setting", "grid"], "halfcheetah has no such grid"),
         (["--setting", "given"], "--setting given needs --test-envs"),
+        (["--setting", "given", "--test-envs", "[]"], "--test-envs names no task tuple"),
         (["--projections", "pcaa"], "did you mean pca?"),
+        (["--context-size", "5"], "does not fit this config"),
+        (["--video", "film.txt"], "--video must name a .mp4 file"),
     ],
 )
 def test_settings_that_cannot_be_tested_get_one_line(
@@ -121,6 +134,55 @@ def test_settings_that_cannot_be_tested_get_one_line(
     said = capsys.readouterr().err
     assert complaint in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_training_may_begin_with_another_runs_networks(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    fresh, going_on = tmp_path / "fresh", tmp_path / "on"
+    unlearnt = ("saccm", 1, "--learning-starts", "100")
+    assert main(PAPER, train_words(fresh, *unlearnt)) == 0
+    assert main(PAPER, train_words(going_on, *unlearnt, "--initial-run", str(finished))) == 0
+    weights = [learnt(folder)["agent"] for folder in (finished, going_on, fresh)]
+    assert same(weights[1], weights[0])
+    assert not same(weights[2], weights[0])
+    other = train_words(tmp_path / "other", *unlearnt, "--initial-run", str(finished), "--context-size", "5")
+    assert main(PAPER, other) == 2
+    assert "--initial-run" in capsys.readouterr().err
+
+
+def learnt(directory: Path) -> dict[str, Any]:
+    folder = next((directory / "checkpoint").glob("save-*"))
+    found: dict[str, Any] = torch.load(folder / "state.pt", weights_only=True)
+    return found
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    if isinstance(ours, torch.Tensor):
+        return torch.equal(ours, theirs)
+    if isinstance(ours, dict):
+        return ours.keys() == theirs.keys() and all(same(ours[name], theirs[name]) for name in ours)
+    if isinstance(ours, (list, tuple)):
+        return len(ours) == len(theirs) and all(map(same, ours, theirs))
+    return bool(ours == theirs)
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM])
+def test_the_last_tests_stop_when_asked_and_are_repeated(tmp_path: Path, kind: signal.Signals):
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    long = ("tesac", 2, "--evaluation-episodes", "2000")
+    stopped = subprocess.Popen(
+        command(train_words(broken, *long)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while saved_env_step(broken) < 2 * ENV_STEPS_PER_TURN and time.monotonic() < deadline:
+        time.sleep(0.01)
+    stopped.send_signal(kind)
+    _, said = stopped.communicate(timeout=120)
+    assert stopped.returncode == 143, said
+    for folder in (broken, whole):
+        assert run(*train_words(folder, *long)).returncode == 0
+    assert records(broken) == records(whole)
 
 
 def test_the_last_reward_is_left_out_of_partial_returns_and_of_the_legacy_protocol(
@@ -193,6 +255,13 @@ def test_a_finished_run_is_left_alone(finished: Path, capsys: pytest.CaptureFixt
         (["--contrast-selection", "best"], "--contrast-selection"),
         (["--task", "half_cheetah"], "did you mean halfcheetah?"),
         (["--method", "sacccm"], "did you mean"),
+        (["--test-envs", "[(1,"], "--test-envs: '[(1,' is not a list of task tuples"),
+        (["--test-envs", "[]"], "--test-envs names no task tuple"),
+        (["--test-envs", "[([1e999],[1.0])]"], "is a finite number"),
+        (["--task-set", "script"], "no task_set 'script' for halfcheetah"),
+        (["--train-envs", "[([1.0],[1.0])]"], "--slots must be the number of tuples in --train-envs, 1"),
+        (["--task", "walker", "--task-set", "domino"], "no task_set 'domino' for walker"),
+        (["--initial-run", "nowhere"], "--initial-run nowhere is not a run directory"),
     ],
 )
 def test_bad_input_gets_one_line_and_writes_nothing(

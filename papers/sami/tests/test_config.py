@@ -53,9 +53,11 @@ def test_the_number_of_negatives_leaves_at_least_one_of_each(batch: int, share: 
     assert config.negatives == negatives
 
 
-def test_slots_take_the_first_training_tuples():
-    config = replace(configure("halfcheetah", "saccm", "faithful"), slots=2, batch_size=8)
-    assert training_tuples("halfcheetah", config) == task_sets("halfcheetah")["training"].tuples[:2]
+def test_slots_take_tuples_from_the_first_to_the_last():
+    known = task_sets("halfcheetah")["training"].tuples
+    for slots, taken in ((1, [0]), (2, [0, 3]), (4, [0, 1, 2, 3])):
+        config = replace(configure("halfcheetah", "tesac", "faithful"), slots=slots, batch_size=8)
+        assert training_tuples("halfcheetah", config) == tuple(known[number] for number in taken)
 
 
 def test_given_tuples_replace_the_task_sets():

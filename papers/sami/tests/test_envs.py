@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +20,7 @@ from sami.envs.episodes import Options, scaled_action
 from sami.envs.locomotion import Locomotion
 from sami.envs.models import load_model
 from sami.envs.simulator import mujoco
-from sami.settings import CRIPPLING, FLOORS, TASKS, task_sets
+from sami.settings import CRIPPLING, TASKS, task_sets
 
 MUJOCO_TASKS = [task for task in TASKS if task != "panda"]
 FACTS = {
@@ -291,20 +293,23 @@ def test_wrong_input_is_told_in_one_line():
         make_slots("hopper", [((1.0,), (1.0,))], 0, horizon=0)
 
 
+def floors() -> list[dict[str, str]]:
+    with (Path(__file__).parents[3] / "results/reference/sami.csv").open(newline="") as stream:
+        return [row for row in csv.DictReader(stream) if row["role"] == "floor"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["zero", "random"])
-@pytest.mark.parametrize("task", FLOORS)
-def test_the_cards_floor_is_among_our_episodes(task: str, kind: str):
-    """The card's floors are one episode each, and random ones spread widely; so they must be near one of ours."""
-    slots = make_slots(task, [unscaled(task)] * 16, seed=11)
+@pytest.mark.parametrize("row", floors(), ids=lambda row: f"{row['task']} {row['setting']}")
+def test_the_reference_tables_floors_are_the_means_of_32_episodes(row: dict[str, str]):
+    """Episodes of another processor may go another way; then means must agree as those of two samples do."""
+    slots = make_slots(row["task"], [unscaled(row["task"])] * 32, seed=11)
     slots.reset()
-    generator = np.random.default_rng(1)
+    generator, acts = np.random.default_rng(1), "random" in row["setting"]
     returns: list[float] = []
     while not returns:
-        actions = generator.uniform(-1, 1, (16, slots.action_size)) * (kind == "random")
+        actions = generator.uniform(-1, 1, (32, slots.action_size)) * acts
         returns = [episode.total_reward for episode in slots.step(actions).finished]
-    card, tolerance = (FLOORS[task].zero, 0.05) if kind == "zero" else (FLOORS[task].random, 0.15)
-    nearest = min(returns, key=lambda each: abs(each - card))
-    assert nearest == pytest.approx(card, rel=tolerance, abs=0.05)
-    if kind == "zero" and FLOORS[task].zero > 0:
-        assert np.median(returns) == pytest.approx(card, rel=tolerance)
+    spread = float(row["spread"])
+    assert np.mean(returns) == pytest.approx(float(row["value"]), abs=4 * spread * (2 / 32) ** 0.5)
+    card = float(row["note"].rpartition(": ")[2])
+    assert card == pytest.approx(np.mean(returns), abs=4 * spread), "the card's one episode is one of these"

@@ -218,6 +218,15 @@ def test_slots_equal_the_plain_environments_in_one_process_and_in_two():
     local.close(), restored.close()
 
 
+def test_an_episode_can_be_asked_for_by_its_number_however_many_were_played():
+    played, fresh = (make_slots("panda", ((1.0, 1.0), (1.0, 5.0)), 0, horizon=3) for _ in range(2))
+    played.reset()
+    for _ in range(7):
+        played.step(np.zeros((2, 4), dtype=np.float32))
+    np.testing.assert_array_equal(played.reset(episode=1), fresh.reset(episode=1))
+    played.close(), fresh.close()
+
+
 def test_a_process_that_ends_is_told_and_so_is_an_error_in_one():
     slots = make_slots("panda", ((1.0, 1.0), (1.0, 5.0)), 0, threads=2)
     with pytest.raises(RuntimeError, match=r"failed: AttributeError: .*no_such_method"):

@@ -85,7 +85,7 @@ def test_a_restored_object_continues_bit_for_bit(task: str):
     second = make_slots(task, tuples_of(task), seed=99, horizon=9, threads=2)
     second.load_state_dict(state)
     np.testing.assert_array_equal(first.observation(), second.observation())
-    assert first.contexts == second.contexts
+    assert first.drawn == second.drawn
     for action in actions(20, first, seed=1):
         equal_steps(first.step(action), second.step(action))
 
@@ -104,6 +104,13 @@ def test_slots_of_one_seed_differ_and_another_seed_gives_other_slots():
     assert not np.array_equal(first[0], first[1])
     np.testing.assert_array_equal(first, again.reset())
     assert not np.array_equal(first, other.reset())
+
+
+def test_an_episode_can_be_asked_for_by_its_number():
+    slots, later = (make_slots("hopper", tuples_of("hopper"), 0, 5) for _ in range(2))
+    for _ in range(2):
+        slots.reset()
+    np.testing.assert_array_equal(slots.reset(), later.reset(episode=2))
 
 
 def test_what_a_step_returns_is_the_callers_to_keep():

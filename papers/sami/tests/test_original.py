@@ -70,7 +70,15 @@ def test_a_config_path_is_tested_and_continued_only_when_asked():
     assert words[:5] == ["evaluate", "--run-dir", "runs/x", "--episodes", "7"]
     assert words[5:] == ["--setting", "given", "--test-envs", ANT_TEST]
     going_on = translate(["--config_path", "runs/x", "--env_name", "Ant", "--use_continue_train"])
-    assert options_of(going_on)["--run-dir"] == ["runs/x"]
+    assert options_of(going_on)["--initial-run"] == ["runs/x"]
+    assert options_of(going_on)["--run-dir"] != ["runs/x"]
+
+
+def test_an_empty_list_of_tests_is_the_parsers_default():
+    words = translate(["--env_name", "Ant", "--test_envs", "[]"])
+    assert "--test-envs" not in words
+    with pytest.raises(ConfigError, match="--train-envs names no task tuple"):
+        translate(["--env_name", "Ant", "--train_envs", "[]"])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import pytest
 
 from sami.settings import (
     CRIPPLING,
-    FLOORS,
     TASKS,
     checked_tuple,
     parse_tuples,
@@ -69,9 +68,13 @@ def test_the_crippled_cheetah_trains_on_front_joints_and_is_tested_on_back_ones(
     assert [each[0] for each in sets["extreme"].tuples] == [(0, 3), (1, 4), (4, 5)]
 
 
-def test_floors_are_given_for_every_task_that_the_card_measured():
-    assert set(FLOORS) == set(TASKS) - {"panda", "crippled_halfcheetah", "crippled_walker"}
+def test_crippled_tasks_are_those_of_the_name():
     assert set(CRIPPLING) == {task for task in TASKS if task.startswith("crippled")}
+
+
+@pytest.mark.parametrize(("task", "variant"), FAMILIES)
+def test_every_set_has_a_tuple_for_each_of_the_methods_default_slots(task: str, variant: str):
+    assert len(task_sets(task, variant)["training"].tuples) in (4, 6)
 
 
 def test_an_old_command_lines_tuples_are_read():
@@ -88,7 +91,7 @@ def test_an_old_command_lines_tuples_are_read():
         ("panda", "[(0,1", "is not a list of task tuples"),
         ("panda", "[(-1,1)]", "friction >= 0, mass > 0"),
         ("panda", "[(1,)]", "a task of panda has 2 parts"),
-        ("panda", "[('a',1)]", "friction or mass of a task of panda is a number"),
+        ("panda", "[('a',1)]", "friction or mass of a task of panda is a finite number"),
         ("ant", "[([],[1.0])]", "lists that are not empty"),
         ("ant", "[([0.0],[1.0])]", "positive factors"),
         ("crippled_ant", "[([4],[0],[1.0])]", "joints or legs of crippled_ant are 0-3"),

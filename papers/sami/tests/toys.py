@@ -48,8 +48,8 @@ class ToySlots:
         start = 100 * np.arange(self.n_slots) + 10 * self.episodes + self.steps
         return np.repeat(start[:, None], OBSERVATION, axis=1).astype(np.float32) / 100
 
-    def reset(self) -> np.ndarray:
-        self.episodes += 1
+    def reset(self, episode: int | None = None) -> np.ndarray:
+        self.episodes = self.episodes + 1 if episode is None else np.full(self.n_slots, episode)
         self.steps[:] = 0
         return self.observation()
 

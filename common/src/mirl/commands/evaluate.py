@@ -24,6 +24,8 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     parser.add_argument("--video", type=Path, metavar="OUT.mp4", help="film some episodes")
     options, fields = parser.parse_known_args(words)
     require_option(options, "run_dir", fields)
+    if options.video is not None and options.video.suffix.lower() != ".mp4":
+        raise ConfigError(f"--video must name a .mp4 file, got {options.video}")
     setting = choose_of(paper, "setting", options.setting, paper.settings)
     header, config = load_run(paper, options.run_dir)
     config = configs.parse(config, fields, paper.name, parser.names)

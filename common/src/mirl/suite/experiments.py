@@ -76,6 +76,8 @@ class BudgetOfRun(Strict):
     """Methods that run otherwise."""
     cost: dict[Name, Cost] = {}
     """Per method, where other sizes cost other than the task says."""
+    floors: bool = True
+    """Whether the reference table's floors hold for it; false where its episodes are shorter."""
 
     def of(self, method: str) -> BudgetOfRun:
         """This budget as a method runs it."""

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from mirl.suite.experiments import Claim, PaperEntry
+from mirl.suite.experiments import Budget, Claim, PaperEntry
 from mirl.suite.records import LEAST_SEEDS, Record, Reference
-from mirl.verdict.floors import compare_with_floor, floor_of
+from mirl.verdict.floors import compare_with_floor, floor_of, rows_of
 from mirl.verdict.judgement import LEVEL, Seeds, missing_seeds, other_budget, show_p
 from mirl.verdict.statistics import Interval, Pair, holm, improvement_interval, improvement_p
 
@@ -45,22 +45,24 @@ class ClaimRow(Record):
 
 
 def judge_claims(
-    entry: PaperEntry, budget: str, seeds: AllSeeds, references: Sequence[Reference] = ()
+    entry: PaperEntry, budget: Budget, seeds: AllSeeds, references: Sequence[Reference] = ()
 ) -> list[ClaimRow]:
     """One row a claim. `holds` and `fails` need five complete seeds everywhere and Holm's p of at most 5 %."""
     rows = [measure_claim(claim, entry, budget, seeds) for claim in entry.claims]
     tested = [row for row in rows if row.p is not None]
     corrected = holm([row.p for row in tested if row.p is not None])
     decided = {row.id: decide(row, p, len(tested)) for row, p in zip(tested, corrected, strict=True)}
-    return [with_floors(decided.get(row.id, row), entry, seeds, references) for row in rows]
+    return [with_floors(decided.get(row.id, row), entry, budget, seeds, references) for row in rows]
 
 
-def with_floors(row: ClaimRow, entry: PaperEntry, seeds: AllSeeds, references: Sequence[Reference]) -> ClaimRow:
+def with_floors(
+    row: ClaimRow, entry: PaperEntry, budget: Budget, seeds: AllSeeds, references: Sequence[Reference]
+) -> ClaimRow:
     """To be better than another that fails proves little: the row names the tasks on which `better` fails as well."""
     low = []
     for task in row.tasks if row.p is not None else ():
         registered, setting = entry.tasks[task], row.setting or entry.tasks[task].setting
-        floor = floor_of([one for one in references if one.task == task], registered, setting)
+        floor = floor_of(rows_of(references, task, registered, budget), registered, setting)
         finding, _ = compare_with_floor(list(seeds[task, setting, row.better].values.values()), floor)
         if finding in ("no", "not surely"):
             low.append(task)

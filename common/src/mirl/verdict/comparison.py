@@ -18,7 +18,7 @@ from mirl.verdict import reported
 from mirl.verdict.claims import ClaimRow, judge_claims
 from mirl.verdict.curves import area_under_curve, median_steps, steps_to_threshold
 from mirl.verdict.evidence import labelled_methods, read_seeds, released_seeds, spec_of
-from mirl.verdict.floors import AboveFloor, compare_with_floor, floor_of
+from mirl.verdict.floors import AboveFloor, compare_with_floor, floor_of, rows_of
 from mirl.verdict.judgement import LEVEL, STEP_TOLERANCE, Seeds, Verdict, choose_reference, judge
 from mirl.verdict.statistics import BOOTSTRAP_SEED, REPETITIONS, Interval, bootstrap, summarise
 
@@ -176,7 +176,7 @@ def compare(
     """The row of one task, setting and method."""
     task, setting, method = place
     registered = entry.tasks[task].of(method).in_setting(setting)
-    of_task = [reference for reference in references if reference.task == task]
+    of_task = rows_of(references, task, entry.tasks[task], budget)
     fitting = [
         reference
         for reference in of_task

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mirl.suite.experiments import Task
+from mirl.suite.experiments import Budget, Task
 from mirl.suite.records import Reference
 from mirl.verdict.statistics import difference_interval, known, summarise
 
@@ -35,10 +35,16 @@ class Floor:
         return f"{self.policy} gives {self.value:g}{place}"
 
 
+def rows_of(references: Sequence[Reference], name: str, task: Task, budget: Budget) -> list[Reference]:
+    """A task's rows, without floors where those do not hold for the budget."""
+    floors = task.budgets[budget].floors
+    return [row for row in references if row.task == name and (floors or row.role != "floor")]
+
+
 def floor_of(references: Sequence[Reference], task: Task, setting: str) -> Floor | None:
     """The floor that is hardest to beat in a setting of a task; None where none is known.
 
-    `references`: all of the paper's rows for this task.
+    `references`: see rows_of.
     """
     judged = task.in_setting(setting)
     for one in (judged, task):

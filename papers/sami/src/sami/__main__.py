@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mirl.paper import Paper, main
 from sami.bench import bench
+from sami.check import check
 from sami.config import CONFIGS, FIDELITIES, configure
 from sami.describe import parameter_counts, versions
 from sami.evaluate import SETTINGS, evaluate
@@ -31,6 +32,7 @@ PAPER = Paper(
     original=translate,
     versions=versions,
     outputs=OUTPUTS,
+    check=check,
 )
 
 

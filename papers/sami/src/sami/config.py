@@ -30,7 +30,8 @@ class TesacConfig:
     test_envs: str = ""
     """Test tuples in the same form, judged as one setting named `given`; empty: the task set's."""
     slots: int = 4
-    """Environments that are stepped together: the first so many training tuples, one each (card 2.1)."""
+    """Environments that are stepped together, each with a training tuple of its own; where there are more tuples, so
+    many that lie evenly among them, from the first to the last (card 2.1)."""
     horizon: int = 1000
     """Steps per episode, at most; the environment's own by default (card 4.2)."""
     reward_version: Literal["final", "legacy"] = "final"
@@ -79,6 +80,9 @@ class TesacConfig:
     """`legacy`: returns without the last reward, Ant cut at 1000 steps (ledger 12)."""
     projections: tuple[str, ...] = ("tsne", "pca")
     """Pictures of the contexts that `evaluate` draws: tsne, pca, umap (card 6)."""
+    initial_run: str = ""
+    """A run directory of the same task and method, whose newest networks and optimisers training begins with; the
+    original's --use_continue_train (card 6)."""
     save_video: bool = False
     """Film every tested setting when training ends, into videos/ of the run directory."""
     checkpoint_every: int = 10_000
@@ -222,7 +226,8 @@ def training_tuples(task: str, config: TesacConfig) -> tuple[Any, ...]:
     found = task_set(task, config)["training"].tuples
     if len(found) < config.slots:
         raise ConfigError(f"--slots must be at most {len(found)} on {task} ({config.task_set}), got {config.slots}")
-    return tuple(found[: config.slots])
+    stride = (len(found) - 1) / max(config.slots - 1, 1)
+    return tuple(found[round(slot * stride)] for slot in range(config.slots))
 
 
 def task_set(task: str, config: TesacConfig) -> dict[str, Any]:
@@ -232,11 +237,14 @@ def task_set(task: str, config: TesacConfig) -> dict[str, Any]:
 
 
 def read_tuples(task: str, field: str, text: str) -> tuple[Any, ...]:
-    """Tuples as the original's command line writes them; raises ConfigError that names the field."""
+    """Tuples as the original's command line writes them, at least one; raises ConfigError that names the field."""
     try:
-        return tuple(parse_tuples(task, text))
+        found = tuple(parse_tuples(task, text))
     except ValueError as error:
         raise ConfigError(f"{option_of(field)}: {error}") from None
+    if not found:
+        raise ConfigError(f"{option_of(field)} names no task tuple, got {text}")
+    return found
 
 
 def environment_options(config: TesacConfig) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -85,10 +85,15 @@ def settings_to_test(task: str, config: TesacConfig) -> dict[str, tuple[Any, ...
 
     Settings of another task set than the main one bear its name, as their numbers are other ones (card 3.2).
     """
-    prefix = "" if config.task_set == "main" else f"{config.task_set}_"
     known = {"training", *task_set(task, config)}
-    settings = {prefix + setting: tuples_of(task, config, setting) for setting in AT_THE_END if setting in known}
-    return settings | ({"given": tuples_of(task, config, "given")} if config.test_envs else {})
+    asked = [*(setting for setting in AT_THE_END if setting in known), *(["given"] if config.test_envs else [])]
+    return {name_of(setting, config): tuples_of(task, config, setting) for setting in asked}
+
+
+def name_of(setting: str, config: TesacConfig) -> str:
+    """As metrics and files call a setting."""
+    own = config.task_set == "main" or setting not in TASK_SETTINGS
+    return setting if own else f"{config.task_set}_{setting}"
 
 
 def tuples_of(task: str, config: TesacConfig, setting: str) -> tuple[Any, ...]:
@@ -109,8 +114,17 @@ def tuples_of(task: str, config: TesacConfig, setting: str) -> tuple[Any, ...]:
     return tuple(found[setting].tuples)
 
 
-def run_tests(agent: Agent, config: TesacConfig, task: str, tuples: Sequence[Any]) -> list[TestEpisode]:
-    """`config.evaluation_episodes` episodes on every tuple, in the order of tuples; no parameters are changed."""
+def run_tests(
+    agent: Agent,
+    config: TesacConfig,
+    task: str,
+    tuples: Sequence[Any],
+    before_a_round: Callable[[], None] | None = None,
+) -> list[TestEpisode]:
+    """`config.evaluation_episodes` episodes on every tuple, in the order of tuples; no parameters are changed.
+
+    A tuple's n-th episode is the same for every agent. before_a_round: called now and then, may raise.
+    """
     legacy = config.evaluation_protocol == "legacy"
     horizon = min(config.horizon, LEGACY_HORIZONS.get(task, config.horizon)) if legacy else config.horizon
     copies = max(1, min(config.evaluation_episodes, MOST_SLOTS.get(task, DEFAULT_MOST_SLOTS) // len(tuples)))
@@ -118,12 +132,16 @@ def run_tests(agent: Agent, config: TesacConfig, task: str, tuples: Sequence[Any
     numbers = [number for number in range(len(tuples)) for _ in range(copies)]
     slots = make_world(task, config, [tuples[number] for number in numbers], seed_of_tests(config), horizon)
     found: list[list[TestEpisode]] = [[] for _ in tuples]
-    for turn in range(rounds):
-        player = Player(slots, agent, derived_seed(config.evaluation_seed, turn, "test"))
-        for number, episode in zip(numbers, play_one_each(player), strict=True):
-            counted = episode.partial_reward if legacy else episode.total_reward
-            found[number].append(replace(episode, tuple_number=number, total_reward=counted))
-    slots.close()
+    try:
+        for turn in range(rounds):
+            if before_a_round:
+                before_a_round()
+            player = Player(slots, agent, derived_seed(config.evaluation_seed, turn, "test"), episode=turn)
+            for number, episode in zip(numbers, play_one_each(player), strict=True):
+                counted = episode.partial_reward if legacy else episode.total_reward
+                found[number].append(replace(episode, tuple_number=number, total_reward=counted))
+    finally:
+        slots.close()
     return [episode for episodes in found for episode in episodes[: config.evaluation_episodes]]
 
 
@@ -169,7 +187,7 @@ def tuple_metrics(episodes: Sequence[TestEpisode]) -> dict[str, float]:
 
 
 def evaluate(directory: Path, header: Header, config: TesacConfig, options: EvaluateOptions) -> Mapping[str, float]:
-    """Judge a trained run from its checkpoint; writes test_result.yaml, contexts and pictures beside it."""
+    """Judge a trained run from its checkpoint; writes results, contexts and pictures into its folder evaluation/."""
     torch.set_num_threads(config.threads)
     if "umap" in config.projections:
         require_umap()
@@ -180,19 +198,21 @@ def evaluate(directory: Path, header: Header, config: TesacConfig, options: Eval
     all_tuples = (
         settings_to_test(header.task, config)
         if setting == "all"
-        else {setting: tuples_of(header.task, config, setting)}
+        else {name_of(setting, config): tuples_of(header.task, config, setting)}
     )
+    folder = directory / "evaluation"
+    folder.mkdir(exist_ok=True)
     agent = make_agent(header.task, config, header.seed, device)
     load_checkpoint(directory, LearntState(agent))
     metrics: dict[str, float] = {}
     for name, tuples in all_tuples.items():
         results = run_tests(agent, config, header.task, tuples)
         metrics |= metrics_of(results, name)
-        write_test_files(directory, name, results)
-        draw_contexts(directory / "images", name, tuples, results, config.projections)
+        write_test_files(folder, name, results)
+        draw_contexts(folder / "images", name, tuples, results, config.projections)
         if name == "grid":
             metrics |= cell_metrics(results)
-            draw_heat_maps(directory / "images", FRICTIONS, MASSES, heat(results))
+            draw_heat_maps(folder / "images", FRICTIONS, MASSES, heat(results))
     if options.video is not None:
         film_setting(options.video, agent, config, header.task, next(iter(all_tuples.values())))
     return metrics

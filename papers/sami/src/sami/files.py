@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mirl.config import as_dictionary
 from mirl.files import read_json, write_atomically, write_json
 from mirl.run import Header
-from sami.config import TesacConfig
+from sami.config import TesacConfig, task_set
 
 if TYPE_CHECKING:
     from sami.evaluate import TestEpisode
@@ -23,9 +23,10 @@ OUTPUTS = ("config.yaml", "test_result.yaml", "contexts_training.csv", "contexts
 
 
 def write_training_files(directory: Path, header: Header, config: TesacConfig) -> None:
-    """config.yaml: who the run is and every field of its config."""
+    """config.yaml: who the run is, every field of its config, and where its task set's numbers come from."""
     who = {"task": header.task, "method": header.method, "seed": header.seed, "fidelity": header.fidelity}
-    write_json(directory / "config.yaml", who | as_dictionary(config))
+    sources = {setting: one.provenance for setting, one in task_set(header.task, config).items()}
+    write_json(directory / "config.yaml", who | as_dictionary(config) | {"provenance": sources})
 
 
 def write_test_files(directory: Path, setting: str, results: Sequence[TestEpisode]) -> None:

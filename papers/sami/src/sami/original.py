@@ -23,6 +23,8 @@ UNREACHABLE = {
     "SAC": "plain SAC, which the original's own factory does not know",
     "SaCCM2": "what the original never built",
 }
+NO_TUPLES = "[]"
+"""The parser's default of --test_envs."""
 OTHER_NAMES = {"pandapush": "panda", "walkerhopper": "crippled_walker"}
 PANDA_TRAIN_ENVS = "[(0,1),(0,30),(1,1),(1,5),(1,30),(10,1),(10,5),(30,1)]"
 FIELDS: dict[str, tuple[str, type, Any]] = {
@@ -48,10 +50,11 @@ IGNORED = ("contrast_buffer_type", "env_hook", "wandb_project_name", "wandb_team
 def translate(words: Sequence[str]) -> list[str]:
     """The original's flags -> `train ...`, or `evaluate ...` where --config_path names a run; raises ConfigError."""
     options = make_parser().parse_args(words)
+    options.test_envs = "" if options.test_envs.strip() == NO_TUPLES else options.test_envs
     if options.config_path and not options.use_continue_train:
         return translate_test(options)
     if options.use_continue_train and not options.config_path:
-        raise ConfigError("--use_continue_train needs --config_path, the run directory to go on with")
+        raise ConfigError("--use_continue_train needs --config_path, the run directory whose networks to go on with")
     method = choose("method", options.method, [*METHODS, *UNREACHABLE])
     if method in UNREACHABLE:
         raise ConfigError(f"--method {method} is {UNREACHABLE[method]} (methods: {', '.join(METHODS)})")
@@ -63,8 +66,7 @@ def translate(words: Sequence[str]) -> list[str]:
     ]
     return [
         "train", "--task", task, "--method", METHODS[method], "--seed", str(options.seed),
-        "--run-dir", options.config_path or run_directory(options.env_name, method),
-        *(["--wandb"] if options.use_wandb else []), *overrides,
+        "--run-dir", run_directory(options.env_name, method), *(["--wandb"] if options.use_wandb else []), *overrides,
     ]  # fmt: skip
 
 
@@ -94,11 +96,9 @@ def wanted_config(paper: TesacConfig, task: str, method: str, options: argparse.
     values |= {"contrast_selection": "all"} if method == "SaCCMAll" else {}
     train_envs = options.train_envs or (PANDA_TRAIN_ENVS if task == "panda" else "")
     slots = len(read_tuples(task, "train_envs", train_envs)) if train_envs else paper.slots
-    if options.test_envs:
-        read_tuples(task, "test_envs", options.test_envs)
     values |= {
         "train_envs": train_envs, "test_envs": options.test_envs, "slots": slots,
-        "total_env_steps": options.time_step * slots,
+        "total_env_steps": options.time_step * slots, "initial_run": options.config_path,
     }  # fmt: skip
     return replace(paper, **{name: value for name, value in values.items() if name in paper.__dataclass_fields__})
 

@@ -97,18 +97,24 @@ def draw_heat_maps(
 
 
 def film(path: Path, player: Player) -> None:
-    """Write an mp4 of the first environments side by side, from the start of an episode to its end or the horizon."""
+    """Write an mp4 of the environments side by side, from the start of an episode to its end; the ones that end early
+    keep their last picture."""
     import imageio.v2
 
-    horizon, shown = player.slots.horizon, range(player.slots.n_slots)
+    horizon, playing = player.slots.horizon, set(range(player.slots.n_slots))
     stride = -(-horizon // LONGEST_FILM)
+    pictures: dict[int, np.ndarray] = {}
     open_writer: Any = imageio.v2.get_writer
     with open_writer(path, fps=FRAMES_PER_SECOND, macro_block_size=2) as writer:
         for step in range(horizon):
             if step % stride == 0:
-                writer.append_data(np.concatenate([frame(player, slot) for slot in shown], axis=1))
+                pictures |= {slot: frame(player, slot) for slot in sorted(playing)}
+                writer.append_data(np.concatenate(list(pictures.values()), axis=1))
             with torch.no_grad():
-                player.step(player.agent.actor.best_action(player.features))
+                played = player.step(player.agent.actor.best_action(player.features)).played
+            playing -= {one.slot for one in played.finished}
+            if not playing:
+                break
 
 
 def frame(player: Player, slot: int) -> np.ndarray:

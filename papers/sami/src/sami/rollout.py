@@ -28,10 +28,11 @@ class Taken(NamedTuple):
 class Player:
     """Slots, the observation and context they stand at, and the encoder's memory of their episodes."""
 
-    def __init__(self, slots: Slots, agent: Agent, seed: int) -> None:
-        """Starts a new episode in every slot; first contexts are noise keyed by `seed`, unless they are to be clean."""
+    def __init__(self, slots: Slots, agent: Agent, seed: int, episode: int | None = None) -> None:
+        """Starts the next episode in every slot, or that of a number; first contexts are noise keyed by `seed`, unless
+        they are to be clean."""
         self.slots, self.agent = slots, agent
-        self.observation = torch.from_numpy(slots.reset()).to(agent.device)
+        self.observation = torch.from_numpy(slots.reset(episode)).to(agent.device)
         self.memory = agent.encoder.empty_memory(slots.n_slots)
         size = slots.n_slots, agent.config.context_size
         self.context = normal(seed, 0, "first context", *size, device=agent.device.type)

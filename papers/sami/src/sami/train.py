@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from mirl.checkpoint import load_checkpoint
 from mirl.run import Run
 from sami.agent import Agent
 from sami.config import TesacConfig, training_tuples
@@ -17,7 +19,7 @@ from sami.evaluate import film_setting, make_agent, make_world, metrics_of, run_
 from sami.files import write_test_files, write_training_files
 from sami.replay import TrajectoryBuffer
 from sami.rollout import Player
-from sami.state import TrainState
+from sami.state import LearntState, TrainState
 
 
 def train(run: Run, config: TesacConfig) -> None:
@@ -27,6 +29,8 @@ def train(run: Run, config: TesacConfig) -> None:
     agent = make_agent(run.header.task, config, run.seed, run.device)
     buffer = make_buffer(slots, config, run.seed, run.device)
     state = run.restore(TrainState(agent, Player(slots, agent, run.seed), buffer))
+    if config.initial_run and not state.env_step:
+        load_checkpoint(Path(config.initial_run), LearntState(agent))
     checkpoint_due = run.clock("checkpoint", config.checkpoint_every)
     write_training_files(run.directory, run.header, config)
 
@@ -49,13 +53,22 @@ def train(run: Run, config: TesacConfig) -> None:
             run.save(state)
 
     slots.close()
-    run_final_tests(run, config, agent, state.env_step)
+    run_final_tests(run, config, agent, state)
 
 
-def run_final_tests(run: Run, config: TesacConfig, agent: Agent, env_step: int) -> None:
-    """Training, moderate and extreme settings, into the run's records and files (card 6)."""
+def run_final_tests(run: Run, config: TesacConfig, agent: Agent, state: TrainState) -> None:
+    """Training, moderate and extreme settings, into the run's records and files (card 6).
+
+    A stop loses them: a continued run tests anew.
+    """
+
+    def stop_if_asked() -> None:
+        if run.stop_requested:
+            run.save(state)
+
+    env_step = state.env_step
     for setting, tuples in settings_to_test(run.header.task, config).items():
-        results = run_tests(agent, config, run.header.task, tuples)
+        results = run_tests(agent, config, run.header.task, tuples, stop_if_asked)
         run.log(env_step, metrics_of(results, setting))
         returns, lengths, successes = zip(
             *((one.total_reward, one.length, one.success) for one in results), strict=True

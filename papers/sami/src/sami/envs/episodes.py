@@ -85,12 +85,8 @@ class Slots(Protocol):
     def n_slots(self) -> int:
         """One per tuple."""
 
-    @property
-    def contexts(self) -> tuple[Context, ...]:
-        """What was drawn for each running episode."""
-
-    def reset(self) -> NDArray[np.float32]:
-        """A new episode in every slot; returns (slots, observation size)."""
+    def reset(self, episode: int | None = None) -> NDArray[np.float32]:
+        """The next episode in every slot, or the one of that number; returns (slots, observation size)."""
 
     def observation(self) -> NDArray[np.float32]:
         """(slots, observation size) of now."""

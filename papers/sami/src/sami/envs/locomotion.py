@@ -119,7 +119,7 @@ class Locomotion(gym.Env):  # type: ignore[misc]  # gym has no types
     def render(self, mode: str = "rgb_array", width: int = 480, height: int = 360) -> NDArray[np.uint8]:
         """(height, width, 3)."""
         if self.camera is None:
-            self.camera = Camera(width, height)
+            self.camera = Camera(self.model, width, height)
         return self.camera.picture(self.model, self.data)
 
     def close(self) -> None:

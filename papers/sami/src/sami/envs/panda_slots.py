@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sami.envs.episodes import Context, Episode, SlotStep, checked_actions, scaled_action, slot_seed
+from mirl.signals import stop_signals_held
+from sami.envs.episodes import Episode, SlotStep, checked_actions, scaled_action, slot_seed
 from sami.envs.panda import HORIZON, KEYS, PandaPush
 from sami.settings import TaskTuple, checked_tuple
 
@@ -46,9 +47,11 @@ class Share:
         ]
         self.letters = [""] * len(self.slots)
 
-    def reset(self) -> list[NDArray[np.float32]]:
-        """A new episode everywhere."""
+    def reset(self, episodes: Sequence[int | None]) -> list[NDArray[np.float32]]:
+        """The next episode everywhere, or those of the numbers."""
         self.letters = [""] * len(self.slots)
+        for environment, episode in zip(self.environments, episodes, strict=True):
+            environment.episode = environment.episode if episode is None else episode - 1
         return [flat(environment.reset()) for environment in self.environments]
 
     def step(self, actions: Sequence[NDArray[np.float32]]) -> list[SlotResult]:
@@ -147,9 +150,10 @@ class RemoteShare:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs, arguments), daemon=True)
-        self.process.start()
+        with stop_signals_held():
+            self.process.start()
         theirs.close()
-        # Serving processes ignore signals; a closed connection is what ends them, at the latest when this one exits.
+        # They see no stop signals; a closed connection is what ends them, at the latest when this process exits.
         self.closing = Finalize(self, self.connection.close, exitpriority=10)
 
     def call(self, name: str, *arguments: Any) -> Pending:
@@ -218,11 +222,6 @@ class PandaSlots:
         """One per tuple."""
         return len(self.tuples)
 
-    @property
-    def contexts(self) -> tuple[Context, ...]:
-        """Friction and mass of every slot, which never change."""
-        return tuple({"friction": friction, "mass": mass} for friction, mass in self.tuples)
-
     def everywhere(self, name: str, *arguments: Sequence[Any]) -> list[Any]:
         """Call a method of every share, each with its part of the arguments; answers in slot order."""
         begun = [
@@ -231,9 +230,9 @@ class PandaSlots:
         ]
         return [answer for call in begun for answer in call.result()]
 
-    def reset(self) -> NDArray[np.float32]:
-        """A new episode in every slot."""
-        self.seen = np.stack(self.everywhere("reset"))
+    def reset(self, episode: int | None = None) -> NDArray[np.float32]:
+        """The next episode in every slot, or the one of that number."""
+        self.seen = np.stack(self.everywhere("reset", [episode] * self.n_slots))
         return self.observation()
 
     def observation(self) -> NDArray[np.float32]:

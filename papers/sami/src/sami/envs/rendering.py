@@ -25,23 +25,21 @@ def surface(width: int, height: int) -> Any:
 
 
 class Camera:
-    """Draws models of one size of picture, following the robot."""
+    """Draws one size of picture, following the robot, of a model and of all that differ from it in numbers only."""
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, model: mujoco.MjModel, width: int, height: int) -> None:
         self.surface = surface(width, height)
         self.viewport = mujoco.MjrRect(0, 0, width, height)
-        self.pictured: mujoco.MjModel | None = None
+        self.surface.make_current()
+        model.vis.global_.offwidth = max(model.vis.global_.offwidth, width)
+        model.vis.global_.offheight = max(model.vis.global_.offheight, height)
+        self.context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self.context)
+        self.scene = mujoco.MjvScene(model, maxgeom=200)
 
     def picture(self, model: mujoco.MjModel, data: mujoco.MjData) -> NDArray[np.uint8]:
         """(height, width, 3), the robot seen by the model's tracking camera."""
         self.surface.make_current()
-        if self.pictured is not model:
-            model.vis.global_.offwidth = max(model.vis.global_.offwidth, self.viewport.width)
-            model.vis.global_.offheight = max(model.vis.global_.offheight, self.viewport.height)
-            self.context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self.context)
-            self.scene = mujoco.MjvScene(model, maxgeom=200)
-            self.pictured = model
         view = mujoco.MjvCamera()
         view.type, view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, 0
         mujoco.mjv_updateScene(
@@ -54,5 +52,5 @@ class Camera:
 
     def close(self) -> None:
         """Free the surface."""
-        self.pictured = self.context = self.scene = None
+        del self.context, self.scene
         self.surface.free()

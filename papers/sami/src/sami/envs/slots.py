@@ -72,13 +72,10 @@ class MujocoSlots:
         """One per tuple."""
         return len(self.tuples)
 
-    @property
-    def contexts(self) -> tuple[Context, ...]:
-        """What was drawn for each running episode."""
-        return tuple(self.drawn)
-
-    def reset(self) -> NDArray[np.float32]:
-        """A new episode in every slot."""
+    def reset(self, episode: int | None = None) -> NDArray[np.float32]:
+        """The next episode in every slot, or the one of that number."""
+        if episode is not None:
+            self.episodes = [episode - 1] * self.n_slots
         self.begin(range(self.n_slots))
         return self.observation()
 
@@ -154,7 +151,7 @@ class MujocoSlots:
     def render(self, slot: int, width: int = 480, height: int = 360) -> NDArray[np.uint8]:
         """(height, width, 3) of a slot as it is now."""
         if self.camera is None:
-            self.camera = Camera(width, height)
+            self.camera = Camera(self.model, width, height)
         model = self.batch.get_model(slot)
         data = self.batch.get_data(slot)
         mujoco.mj_forward(model, data)
