@@ -18,9 +18,14 @@ def test_a_gpu_is_told_where_it_is_used_and_ends_bitwise_repetition(
 ) -> None:
     cuda = SimpleNamespace(is_available=lambda: visible, get_device_name=lambda: "H")
     torch = SimpleNamespace(
-        __version__="2.13.0", version=SimpleNamespace(cuda="13.0"), cuda=cuda, get_num_threads=lambda: 1
+        __version__="2.13.0",
+        version=SimpleNamespace(cuda="13.0"),
+        cuda=cuda,
+        get_num_threads=lambda: 1,
+        backends=SimpleNamespace(cudnn=SimpleNamespace(allow_tf32=False)),
     )
     monkeypatch.setitem(sys.modules, "torch", torch)
     assert torch_versions(device) == {
         "torch": "2.13.0", "cuda": "13.0" if gpu else None, "gpu": gpu, "deterministic": gpu is None, "threads": 1,
+        "tf32": False,
     }  # fmt: skip

@@ -44,7 +44,7 @@ def load_checkpoint(directory: Path, state: Part) -> Part:
         raise ConfigError(f"{directory} has no checkpoint yet")
     try:
         state.load(directory / "checkpoint" / latest["folder"])
-    except (RuntimeError, ValueError) as error:  # a framework's, for weights of other shapes
+    except (KeyError, RuntimeError, ValueError) as error:  # a framework's, for weights of other names or shapes
         reason = " ".join(str(error).split())
         raise ConfigError(f"the checkpoint of {directory} does not fit this config: {reason[:200]}") from error
     return state

@@ -16,4 +16,5 @@ def torch_versions(device: str) -> dict[str, Any]:
         "gpu": gpu,
         "deterministic": gpu is None,
         "threads": torch.get_num_threads(),
+        "tf32": torch.backends.cudnn.allow_tf32,
     }

@@ -138,6 +138,23 @@ def test_evaluating_again_repeats_the_test_at_the_end_of_training(finished: dict
     assert (folder / "test_result.csv").read_bytes() == before
 
 
+@pytest.mark.parametrize("method", ["maml", "pearl"])
+def test_the_end_of_training_is_saved_however_rare_checkpoints_are(tmp_path: Path, method: str):
+    folder = tmp_path / "run"
+    words = pearl_words(folder, 1) if method == "pearl" else train_words(folder, method)
+    assert main(PAPER, [*words, "--save-every", "100000000"]) == 0
+    latest = json.loads((folder / "checkpoint" / "latest.json").read_text())
+    assert latest["env_step"] == max(int(step) for step, _, _ in records(folder))
+    assert main(PAPER, ["evaluate", "--run-dir", str(folder)]) == 0
+
+
+def test_other_sizes_than_the_trained_ones_are_one_line(finished: dict[str, Path], capsys: pytest.CaptureFixture[str]):
+    assert main(PAPER, ["evaluate", "--run-dir", str(finished["mime"]), "--hidden-sizes", "8", "8"]) == 2
+    said = capsys.readouterr().err
+    assert "does not fit this config: policy has" in said
+    assert len(said.strip().splitlines()) == 1
+
+
 def test_episodes_are_recorded_before_and_after_adaptation(finished: dict[str, Path]):
     table = rows(finished["maml"] / "episodes.csv")
     for setting in ("adapted", "unadapted"):
@@ -407,6 +424,7 @@ def test_other_numbers_for_an_environment_are_told_those_of_its_own_tasks(tmp_pa
     ("words", "complaint"),
     [
         ("--task dog --method maml --ml10-preset full39", "--ml10-preset full39 means nothing on dog; ml10 alone"),
+        ("--task wide_ring --method mime --ml10-preset full39", "--ml10-preset full39 means nothing on wide_ring"),
         ("--task dog --method mime --pendulum-tasks every", "--pendulum-tasks every means nothing on dog; pendulum"),
         ("--task wide_ring --method pearl --pendulum-tasks every", "--pendulum-tasks every means nothing on wide_ring"),
         ("--task pendulum --method pearl --n-eval-tasks 5", "--n-eval-tasks must be at most 4 on pendulum, got 5"),
@@ -421,6 +439,7 @@ def test_fields_that_a_task_has_no_use_for_are_refused_in_one_line(
     said = capsys.readouterr().err
     assert complaint in said
     assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
 
 
 def test_testing_on_a_gpu_what_was_trained_without_one_is_refused_in_one_line(

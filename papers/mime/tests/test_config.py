@@ -67,15 +67,15 @@ def test_fixed_mends_every_fault_that_has_a_switch():
     faithful, fixed = (configure("wide_ring", "mime", fidelity) for fidelity in ("faithful", "fixed"))
     assert isinstance(faithful, MimeConfig)
     assert isinstance(fixed, MimeConfig)
-    switches = ("dynamics_gradients", "dynamics_batch", "eta_update")
-    assert [getattr(faithful, name) for name in switches] == ["accumulated", "chunks", "before_policy"]
-    assert [getattr(fixed, name) for name in switches] == ["fresh", "whole", "after_policy"]
+    switches = ("dynamics_gradients", "dynamics_batch", "information_precision", "eta_update")
+    assert [getattr(faithful, name) for name in switches] == ["accumulated", "chunks", "single", "before_policy"]
+    assert [getattr(fixed, name) for name in switches] == ["fresh", "whole", "double", "after_policy"]
     assert configure("wide_ring", "maml", "faithful") == configure("wide_ring", "maml", "fixed")
 
 
 SWITCHES = {
     "maml_noise": {"noise_sd": 1.0},
-    "maml_expl": {"dynamics_gradients": "fresh", "dynamics_batch": "whole"},
+    "maml_expl": {"dynamics_gradients": "fresh", "dynamics_batch": "whole", "information_precision": "double"},
     "e_maml": {"exploration_credit": "return", "line_search_tasks": "all"},
 }
 

@@ -113,6 +113,24 @@ def test_intrinsic_rewards_equal_the_sequential_definition(seed: int, prior_sd: 
     torch.testing.assert_close(fast, slow, rtol=1e-5, atol=1e-8)
 
 
+def test_rounding_outweighs_ml10s_information_gain_in_single_precision():
+    model = DynamicsModel(dynamics_layout(6, (64, 64), 4), 0.5)
+    parameters = initial_dynamics(model.layout, model.prior_sd, generator(0, 0, "dynamics"))[None]
+    draw = generator(0, 0, "transitions")
+    inputs, targets = torch.randn(1, 30, 2, 10, generator=draw), torch.randn(1, 30, 2, 6, generator=draw)
+    noise = [torch.randn(shape, generator=draw) for shape in model.noise_shapes(1, 30, 2, 3)]
+    exact = intrinsic_rewards(
+        model, parameters.double(), inputs.double(), targets.double(), [one.double() for one in noise], 1e-4
+    )
+    single, double = (
+        intrinsic_rewards(model, parameters, inputs, targets, noise, 1e-4, precision)
+        for precision in (None, torch.float64)
+    )
+    torch.testing.assert_close(double.double(), exact, rtol=0.05, atol=0)
+    assert float((single == 0).double().mean()) > 0.1
+    assert float(single.sum()) < 0.5 * float(exact.sum())
+
+
 def test_per_transition_gradients_equal_autograd():
     model = toys.dynamics_model(0.3)
     parameters = random_parameters(model, 0)

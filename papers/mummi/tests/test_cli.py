@@ -235,6 +235,8 @@ BAD_INPUT = {
     "folder": (["--backgrounds", "/absent"], "backgrounds must be a folder, got /absent"),
     "pattern": (["--weight-decay-pattern", "("], "--weight-decay-pattern must be a regular expression, got ("),
     "logit": (["--mask-logit", "nan"], "--mask-logit must be finite or -inf, got nan"),
+    "limit": (["--time-limit", "2000"], "--time-limit must be at most 1000, got 2000"),
+    "probe": (["--probe", "--no-multi-modal"], "--probe must be off without multi_modal"),
     "epsilon": (["--poe-eps", "0"], "--poe-eps must be positive"),
     "infinite": (["--model-lr", "inf"], "--model-lr must be finite, got inf"),
     "steps": (["--total-env-steps", "40"], "must be more than the prefill takes in whole episodes (40), got 40"),

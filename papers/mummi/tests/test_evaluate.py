@@ -110,6 +110,10 @@ def test_the_robustness_test_plays_validation_videos_at_its_own_ratios_and_does_
     assert all(flags.all() for flags in whole)
 
 
+def test_where_no_sensor_goes_missing_one_ratio_is_tested(watch: Watch, tmp_path: Path):
+    assert list(robustness(small_agent("mummi"), HEADER, config_in(tmp_path, natural=False), 0)) == ["ratio_0"]
+
+
 def test_one_setting_alone_can_be_tested(watch: Watch, tmp_path: Path):
     assert list(robustness(small_agent("mummi"), HEADER, config_in(tmp_path), 0, settings=["ratio_0.1"])) == [
         "ratio_0.1"

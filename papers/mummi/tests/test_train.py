@@ -178,7 +178,7 @@ def test_the_probe_measures_before_learning_and_along_the_first_burst(tmp_path: 
     monkeypatch.setattr("mummi.train.PROBE_UPDATES", 2)
     train(tmp_path, probe=True, total_env_steps=60, pretrain=4, log_images=False)
     losses = [f"eval/loss_{name}" for name in ("image", "depth", "touch", "reward", "div", "model")]
-    errors = ["eval/reward_error", "eval/reward_error_depth_alone"]
+    errors = ["eval/reward_error", "eval/reward_error_depth_alone", "eval/reward_error_of_mean"]
     ratios = ["eval/expert_distance_ratio", "eval/expert_distance_ratio_image_depth"]
     for name in (*losses, *errors, *ratios):
         assert [step for step, _, _ in records(tmp_path, name)] == ["40"] * 3, name

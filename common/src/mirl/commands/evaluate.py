@@ -29,6 +29,8 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     setting = choose_of(paper, "setting", options.setting, paper.settings)
     header, config = load_run(paper, options.run_dir)
     config = configs.parse(config, fields, paper.name, parser.names)
+    if options.video is not None:  # before anything is played, as the folder may not be to be made
+        options.video.parent.mkdir(parents=True, exist_ok=True)
     metrics = paper.evaluate(options.run_dir, header, config, EvaluateOptions(options.episodes, setting, options.video))
     print_table([("metric", "value"), *((name, f"{value:.6g}") for name, value in metrics.items())])
     return 0

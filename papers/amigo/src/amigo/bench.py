@@ -16,6 +16,7 @@ from amigo.envs.bench import environment_speed
 from amigo.rollout import Actors
 from amigo.state import TrainState
 from amigo.unrolls import Unrolls
+from mirl.arithmetic import set_up_torch
 from mirl.measure import calibrate, measure, peak_memory_mib, plain_twins
 
 PROJECT = Path(__file__).parents[2]
@@ -29,7 +30,7 @@ def bench(task: str) -> list[Row]:
     """Rows of name, value, unit and, where a plain twin was timed on the same size, ratio_to_plain."""
     config = replace(configure(task, "amigo", "paper"), num_actors=ACTORS)
     assert isinstance(config, AmigoConfig)
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     case = Case(task, config)
     environments = environment_speed(task, num_envs=ACTORS)
     acting, learning = measure(case.act), measure(case.learn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from amigo.agent import Agent
-from amigo.config import ImpalaConfig
+from amigo.config import AmigoConfig, ImpalaConfig
 from amigo.rollout import Actors
 from amigo.state import TrainState
+from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
-from mirl.config import ConfigError
 from mirl.paper import EvaluateOptions
 from mirl.run import Header
 
@@ -52,7 +52,7 @@ class Test:
 
 def play(agent: Agent, task: str, config: ImpalaConfig, test: Test) -> list[Episode]:
     """The first episodes of every environment, as many in each, so that short ones are not preferred."""
-    actors = Actors(task, config, config.evaluation_seed, test.environments, "evaluation")
+    actors = Actors(task, as_tested(config), config.evaluation_seed, test.environments, "evaluation")
     quotas = np.full(test.environments, test.episodes // test.environments)
     quotas[: test.episodes % test.environments] += 1
     played: list[list[Episode]] = [[] for _ in quotas]
@@ -70,6 +70,11 @@ def play(agent: Agent, task: str, config: ImpalaConfig, test: Test) -> list[Epis
     return [episode for episodes in played for episode in episodes]
 
 
+def as_tested(config: ImpalaConfig) -> ImpalaConfig:
+    """Tests play every episode to its end, whatever goals are met on the way (card 6)."""
+    return replace(config, restart_episode=False) if isinstance(config, AmigoConfig) else config
+
+
 def metrics_of(episodes: list[Episode]) -> dict[str, float]:
     """Means over episodes."""
     totals, lengths, successes = zip(*episodes, strict=True)
@@ -83,7 +88,7 @@ def metrics_of(episodes: list[Episode]) -> dict[str, float]:
 
 def evaluate(directory: Path, header: Header, config: ImpalaConfig, options: EvaluateOptions) -> Mapping[str, float]:
     """Judge a trained run from its checkpoint; with a film of one episode more if that is asked for."""
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"
     agent = Agent(header.task, config, header.seed, device)
     load_checkpoint(directory, TrainState(agent))
@@ -95,10 +100,7 @@ def evaluate(directory: Path, header: Header, config: ImpalaConfig, options: Eva
 
 def film(path: Path, agent: Agent, task: str, config: ImpalaConfig, greedy: bool) -> None:
     """An mp4 of one episode: the whole grid, the agent's view lit, the teacher's goal framed (card 6)."""
-    if path.suffix.lower() != ".mp4":
-        raise ConfigError(f"--video must end in .mp4, got {path}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    actors = Actors(task, config, config.evaluation_seed, 1, "film")
+    actors = Actors(task, as_tested(config), config.evaluation_seed, 1, "film")
     environments = actors.environments
     writer: Any = imageio.get_writer(path, format="FFMPEG", fps=FRAMES_PER_S, macro_block_size=2)
     with writer:

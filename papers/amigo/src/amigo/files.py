@@ -14,7 +14,8 @@ import torch
 
 from amigo.agent import Agent
 from amigo.config import ImpalaConfig
-from mirl.config import as_dictionary
+from mirl.checkpoint import MEND
+from mirl.config import ConfigError, as_dictionary
 from mirl.files import naming, write_atomically, write_json
 from mirl.run import Header
 
@@ -46,6 +47,8 @@ class Log:
     def __init__(self, directory: Path, has_teacher: bool, length: int) -> None:
         """`length`: bytes that the checkpoint remembers, 0 begins a new file."""
         self.path, self.columns = directory / "logs.csv", COLUMNS if has_teacher else PLAIN_COLUMNS
+        if length and (not self.path.is_file() or self.path.stat().st_size < length):
+            raise ConfigError(f"{self.path} is shorter than its checkpoint says; {MEND}")
         with naming(self.path):
             self.stream: IO[bytes] = self.path.open("ab")
             self.stream.truncate(length)
@@ -91,14 +94,14 @@ def write_model(directory: Path, header: Header, config: ImpalaConfig, agent: Ag
     flags = original_flags(header, config)
     model: dict[str, Any] = {
         "model_state_dict": cloned(agent.student.network.state_dict()),
-        "optimizer_state_dict": agent.student.optimiser.state(),
+        "optimizer_state_dict": cloned(agent.student.optimiser.state()),
         "scheduler_state_dict": {"last_epoch": agent.student.updates},
         "flags": flags,
     }
     if agent.teacher is not None:
         model |= {
             "generator_model_state_dict": cloned(agent.teacher.network.state_dict()),
-            "generator_model_optimizer_state_dict": agent.teacher.optimiser.state(),
+            "generator_model_optimizer_state_dict": cloned(agent.teacher.optimiser.state()),
             "generator_model_scheduler_state_dict": {"last_epoch": agent.teacher.updates},
         }
     buffer = io.BytesIO()  # torch reports a full disk by an error of its own; write_atomically names the file

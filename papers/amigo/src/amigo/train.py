@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-import torch
-
 from amigo.agent import Agent
 from amigo.config import ImpalaConfig
 from amigo.evaluate import Test, metrics_of, play
@@ -15,6 +13,7 @@ from amigo.rollout import Actors, has_teacher
 from amigo.state import TrainState
 from amigo.statistics import ended_episodes, row_of_update
 from amigo.unrolls import Unrolls
+from mirl.arithmetic import set_up_torch
 from mirl.run import Run
 
 SAVE_EVERY = 2_000_000
@@ -23,7 +22,7 @@ SAVE_EVERY = 2_000_000
 
 def train(run: Run, config: ImpalaConfig) -> None:
     """Train until `config.total_env_steps`, then test; everything that must survive a kill is in `state`."""
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     task = run.header.task
     agent, actors = Agent(task, config, run.seed, run.device), Actors(task, config, run.seed, config.num_actors)
     should_log, should_evaluate = run.clock("log", config.log_every), run.clock("evaluate", config.evaluation_every)

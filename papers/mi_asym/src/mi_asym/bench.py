@@ -19,6 +19,7 @@ from mi_asym.rollout import Noise, Policy, play
 from mi_asym.stages import untrained
 from mi_asym.streams import generator
 from mirl.allocator import keep_freed_memory
+from mirl.arithmetic import set_up_torch
 from mirl.measure import measure, peak_memory_mib, plain_twins
 
 PROJECT = Path(__file__).parents[2]
@@ -65,7 +66,7 @@ class Case:
 
 def bench(task: str) -> list[Row]:
     """Rows of name, value, unit and, where a plain twin was timed on the same data, ratio_to_plain."""
-    torch.set_num_threads(1)
+    set_up_torch(1)
     keep_freed_memory()
     rows: list[Row] = []
     if task in GRID_TASKS:

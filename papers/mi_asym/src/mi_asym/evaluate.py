@@ -18,6 +18,7 @@ from mi_asym.rollout import Episode, Policy, play
 from mi_asym.stages import untrained
 from mi_asym.state import TrainedAgent
 from mirl.allocator import keep_freed_memory
+from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
 from mirl.paper import EvaluateOptions
 from mirl.run import Header
@@ -55,7 +56,7 @@ def episode_rows(episodes: Sequence[Episode]) -> tuple[list[float], list[int], l
 
 def evaluate(directory: Path, header: Header, config: TrainConfig, options: EvaluateOptions) -> Mapping[str, float]:
     """Judge a trained run from its checkpoint, in `--episodes` fresh episodes (default 100)."""
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     keep_freed_memory()
     config = capped(header.task, config)
     device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"

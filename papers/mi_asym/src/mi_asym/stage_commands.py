@@ -17,6 +17,7 @@ from mi_asym.envs import TASKS
 from mi_asym.pretrain import PretrainingStopped, Row, pretrain
 from mirl import config as configs
 from mirl.allocator import keep_freed_memory
+from mirl.arithmetic import set_up_torch
 from mirl.commands.options import Flags, natural_number, positive_number, print_fields, require_option
 from mirl.run import Interrupted
 from mirl.signals import STOP_SIGNALS
@@ -90,7 +91,7 @@ def run_pretrain(words: Sequence[str]) -> int:
     config = configs.parse(pretrain_config(task), rest, parser.prog, parser.names)
     gpu = options.device != "cpu" and torch.cuda.is_available()
     configs.require(gpu or options.device != "cuda", "device", "cuda", "cpu or auto, as there is no visible GPU")
-    torch.set_num_threads(1)
+    set_up_torch(1)
     keep_freed_memory()
     name = options.wandb_name or f"mi_asym/{task}/pretrain/seed{config.pretrain_seed}"
     sinks: list[Sink] = []

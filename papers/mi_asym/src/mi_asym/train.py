@@ -19,12 +19,13 @@ from mi_asym.stages import prepare_for
 from mi_asym.state import TrainState
 from mi_asym.streams import generator
 from mirl.allocator import keep_freed_memory
+from mirl.arithmetic import set_up_torch
 from mirl.run import Run
 
 
 def train(run: Run, config: TrainConfig) -> None:
     """Train until `config.total_env_steps`; everything that must survive a kill is in `state`."""
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     keep_freed_memory()
     config = capped(run.header.task, config)
     task, method = run.header.task, run.header.method

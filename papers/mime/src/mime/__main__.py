@@ -8,7 +8,7 @@ from mime.bench import bench
 from mime.config import FIDELITIES, SETTINGS_FILES
 from mime.evaluate import SETTINGS
 from mime.files import OUTPUTS
-from mime.methods import METHODS, configure, evaluate_method, parameter_counts, train_method
+from mime.methods import METHODS, check, configure, evaluate_method, parameter_counts, train_method
 from mime.original import translate
 from mirl.paper import Paper, main
 from mirl.versions import torch_versions
@@ -28,6 +28,7 @@ PAPER = Paper(
     original=translate,
     versions=torch_versions,
     outputs=OUTPUTS,
+    check=check,
 )
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ from mime.rollout import sample
 from mime.streams import Streams
 from mime.surrogate import MetaBatch
 from mirl.allocator import keep_freed_memory
+from mirl.arithmetic import set_up_torch
 from mirl.measure import measure, peak_memory_mib, plain_twins
 
 PROJECT = Path(__file__).parents[2]
@@ -57,7 +58,7 @@ def bench(task: str) -> list[Row]:
     """Rows of name, value, unit and, where a plain twin was timed on the same size, ratio_to_plain."""
     config = replace(configure(task, "mime", "faithful"), **SMALLER.get(task, {}))
     assert isinstance(config, MimeConfig)
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     keep_freed_memory()
     maml = Case(task, "maml", replace(configure(task, "maml", "faithful"), **SMALLER.get(task, {})))
     mime = Case(task, "mime", config)

@@ -22,6 +22,7 @@ from mime.streams import Streams, derived_seed
 from mime.surrogate import Experience, MetaBatch
 from mime.trajectories import Scene, film, picture, scene_of
 from mirl.allocator import keep_freed_memory
+from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
 from mirl.config import ConfigError
 from mirl.paper import EvaluateOptions
@@ -168,7 +169,7 @@ def trained_agent(directory: Path, header: Header, config: MamlConfig) -> MamlAg
 
 def evaluate(directory: Path, header: Header, config: MamlConfig, options: EvaluateOptions) -> Mapping[str, float]:
     """Judge a trained run from its checkpoint; `--episodes` asks for at least that many adapted episodes per goal."""
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     keep_freed_memory()
     scene = scene_of(environment_for(header.task, header.seed, config))
     if options.video is not None and scene is None:

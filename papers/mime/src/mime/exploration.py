@@ -23,12 +23,14 @@ MOST_INFORMATION = 1000.0
 
 @torch.no_grad()
 def intrinsic_rewards(
-    model: DynamicsModel, parameters: Tensor, inputs: Tensor, targets: Tensor, noise: Noise, step_size: float
-) -> Tensor:
+    model: DynamicsModel, parameters: Tensor, inputs: Tensor, targets: Tensor, noise: Noise, step_size: float,
+    precision: torch.dtype | None = None,
+) -> Tensor:  # fmt: skip
     """Information gain of each transition in nats, with the last one repeated for the step that has no successor.
 
     parameters: (tasks, parameters); inputs, targets: (tasks, time - 1, episodes, size); noise: for each layer
-    (tasks, time - 1, episodes, samples, units). Returns (tasks, time, episodes).
+    (tasks, time - 1, episodes, samples, units); precision: of the gain's sum, None for the parameters' own. Returns
+    (tasks, time, episodes).
 
     On a CPU the tasks go one after another, which keeps the work within the caches.
     """
@@ -36,13 +38,13 @@ def intrinsic_rewards(
         parts = [
             intrinsic_rewards(
                 model, parameters[k : k + 1], inputs[k : k + 1], targets[k : k + 1],
-                [layer[k : k + 1] for layer in noise], step_size,
+                [layer[k : k + 1] for layer in noise], step_size, precision,
             )
             for k in range(len(parameters))
         ]  # fmt: skip
         return torch.cat(parts)
     gradients = log_likelihood_gradients(model, parameters, inputs, targets, noise).neg_()
-    gain = information_gain(model, parameters, adam_steps_(gradients, step_size))
+    gain = information_gain(model, parameters, adam_steps_(gradients, step_size), precision or parameters.dtype)
     return torch.cat([gain, gain[:, -1:]], dim=1).clamp(0.0, MOST_INFORMATION)
 
 
@@ -105,17 +107,18 @@ def adam_steps_(gradients: Tensor, step_size: float) -> Tensor:
     return gradients
 
 
-def information_gain(model: DynamicsModel, parameters: Tensor, steps: Tensor) -> Tensor:
-    """KL(parameters + step || parameters) in nats, (tasks, time, episodes).
+def information_gain(model: DynamicsModel, parameters: Tensor, steps: Tensor, precision: torch.dtype) -> Tensor:
+    """KL(parameters + step || parameters) in nats, (tasks, time, episodes), of the steps' own type.
 
-    parameters: (tasks, parameters); steps: (tasks, time, episodes, parameters).
+    parameters: (tasks, parameters); steps: (tasks, time, episodes, parameters); precision: of the sum. A parameter's
+    part is smaller than float32's rounding where steps are small beside the prior's spread (ledger 19).
     """
     before, move = model.layout.unflatten(parameters), model.layout.unflatten(steps)
-    gain = steps.new_zeros(steps.shape[:-1])
+    gain = torch.zeros(steps.shape[:-1], dtype=precision, device=steps.device)
     for name in before:
         if not is_rho(name):
             rho_name = name.replace("mu", "rho")
-            rho = before[rho_name].flatten(1)[:, None, None]
-            sd = softplus(rho + move[rho_name].flatten(3))
-            gain += normal_kl(move[name].flatten(3), sd, 0.0, softplus(rho)).sum(-1)
-    return gain
+            rho = before[rho_name].flatten(1)[:, None, None].to(precision)
+            sd = softplus(rho + move[rho_name].flatten(3).to(precision))
+            gain += normal_kl(move[name].flatten(3).to(precision), sd, 0.0, softplus(rho)).sum(-1)
+    return gain.to(steps.dtype)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,6 +14,7 @@ from mime.__main__ import PAPER
 from mime.config import MamlConfig
 from mime.evaluate import environment_for, run_tests, trained_agent
 from mime.trajectories import draw_trajectories, scene_of
+from mirl.arithmetic import set_up_torch
 from mirl.commands.evaluate import load_run
 from mirl.commands.options import Flags
 from mirl.config import ConfigError
@@ -70,7 +70,7 @@ def draw_run(axes: Axes, directory: Path, header: Header, config: MamlConfig) ->
     """The test's adapted episodes of one run; only the first repetition of the protocol is played."""
     if not isinstance(config, MamlConfig):
         raise ConfigError(f"--run-dir {directory} is a run of {header.method}, whose tests are not drawn")
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     scene = scene_of(environment_for(header.task, header.seed, config))
     if scene is None:
         raise ConfigError(f"--run-dir {directory}: the trajectories of {header.task} do not lie in a plane")

@@ -27,6 +27,14 @@ def configure(task: str, method: str, fidelity: str) -> Config:
     return configure_gradient_based(task, method, fidelity)
 
 
+def check(task: str, config: Config) -> None:
+    """Raises ConfigError for a config that a task has no use for."""
+    if isinstance(config, PearlConfig):
+        make_world(task, config, 0)
+    else:
+        evaluate.environment_for(task, 0, config).close()
+
+
 def train_method(run: Run, config: Config) -> None:
     """Train the method that a config belongs to."""
     if isinstance(config, PearlConfig):

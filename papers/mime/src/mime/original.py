@@ -128,7 +128,7 @@ def find_settings(path: Path, folder: Path) -> Path:
 def task_of(settings: dict[str, Any]) -> str:
     """The task whose environment a YAML file asks for; raises ConfigError where there is none."""
     names = dict.fromkeys(paper_settings(task)["env-name"] for task in SETTINGS_FILES)
-    if settings["env-name"] not in names:
+    if str(settings["env-name"]) not in names:
         raise ConfigError(no_such("env-name", str(settings["env-name"]), names))
     for task in SETTINGS_FILES:
         paper = paper_settings(task)

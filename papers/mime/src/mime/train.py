@@ -26,12 +26,13 @@ from mime.streams import Streams
 from mime.surrogate import MetaBatch
 from mime.trajectories import Gallery, scene_of
 from mirl.allocator import keep_freed_memory
+from mirl.arithmetic import set_up_torch
 from mirl.run import Run
 
 
 def train(run: Run, config: MamlConfig) -> None:
     """Train until `config.total_env_steps`, then test; everything that must survive a kill is in `state`."""
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     keep_freed_memory()
     environment = environment_for(run.header.task, run.seed, config).unwrapped
     agent = agent_for(run.header.task, config, run.seed, run.device)
@@ -59,6 +60,7 @@ def train(run: Run, config: MamlConfig) -> None:
             run.save(state)
 
     write_training_files(run.directory, run.header, config, agent)
+    run.save(state)
     batches = run_tests(agent, config, run.header.task)
     run.log(state.env_step, metrics_of(batches))
     run.log_episodes(state.env_step, "adapted", *episode_rows(batches, adapted=True))

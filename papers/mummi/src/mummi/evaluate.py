@@ -31,10 +31,17 @@ Test = Callable[[Agent, Header, Config, int, Callable[[], object]], Episodes]
 
 def robustness(
     agent: Agent, header: Header, config: Config, seed: int, between: Callable[[], object] = lambda: None,
-    settings: Sequence[str] = tuple(RATIOS),
+    settings: Sequence[str] | None = None,
 ) -> Episodes:  # fmt: skip
-    """Episodes at each missing ratio, the same ratio for every sensor; the same starts and videos for each ratio."""
-    return {setting: at_ratio(agent, header, config, seed, setting, between) for setting in settings}
+    """Episodes at each missing ratio, the same ratio for every sensor; starts, videos and the agent's
+    draws are the same for all."""
+    chosen = settings_for(config) if settings is None else settings
+    return {setting: at_ratio(agent, header, config, seed, setting, between) for setting in chosen}
+
+
+def settings_for(config: Config) -> tuple[str, ...]:
+    """The missing ratios that a run can be tested at: the first alone where sensors never go missing."""
+    return tuple(RATIOS) if config.natural else tuple(RATIOS)[:1]
 
 
 def at_ratio(
@@ -44,7 +51,7 @@ def at_ratio(
     with open_test_world(header.task, derived_seed(seed, "test"), config, RATIOS[setting]) as world:
         for number in range(config.test_episodes):
             between()
-            purpose = f"test/{setting}/{number}"
+            purpose = f"test/{number}"
             episodes += play(world, by_agent(agent, 1, False, partial(key_of, purpose)))
     return episodes
 
@@ -86,10 +93,10 @@ def evaluate(directory: Path, header: Header, config: Config, options: EvaluateO
     prepare(config.threads, header.device)
     if options.episodes is not None:
         config = replace(config, test_episodes=options.episodes)
-    if options.video is not None and options.video.suffix != ".mp4":
-        raise ConfigError(f"--video must be named *.mp4, got {options.video}")
     setting = options.setting or SETTINGS[0]
-    chosen = tuple(RATIOS) if setting == SETTINGS[0] else (setting,)
+    chosen = settings_for(config) if setting == SETTINGS[0] else (setting,)
+    if setting not in (SETTINGS[0], *settings_for(config)):
+        raise ConfigError(f"--setting {setting} needs natural: without it no sensor goes missing")
     agent = Agent(config, *sizes_of(header.task), header.seed)
     env_step = load_checkpoint(directory, WeightsAlone(agent)).env_step
     episodes = robustness(agent, header, config, header.seed, settings=chosen)

@@ -26,8 +26,9 @@ def probe(agent: Agent, replay: Replay, seed: int) -> dict[str, float]:
 
     eval/loss_*: the model's loss and its terms; unlike loss/*, whose batches differ in how much is missing and so in
     what chance gives, they compare over time. eval/reward_error: mean squared error of predicted rewards, all sensors
-    as they were; eval/reward_error_depth_alone: the same with image and touch missing throughout; for MuMMI also
-    eval/expert_distance_ratio, see `distance_ratio`, and the same of image and depth alone, whose bounds weigh 1.
+    as they were; eval/reward_error_depth_alone: the same with image and touch missing throughout;
+    eval/reward_error_of_mean: that of always predicting the batch's mean, below which something is learnt; for MuMMI
+    also eval/expert_distance_ratio, see `distance_ratio`, and the same of image and depth alone, whose bounds weigh 1.
     """
     found = [measures(agent, replay, seed, number) for number in range(BATCHES)]
     return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
@@ -44,6 +45,7 @@ def measures(agent: Agent, replay: Replay, seed: int, number: int) -> dict[str, 
     found = losses | {
         "eval/reward_error": reward_error(agent, batch, noise),
         "eval/reward_error_depth_alone": reward_error(agent, without(batch, ("image", "touch")), noise),
+        "eval/reward_error_of_mean": float(np.var(clipped_rewards(batch["reward"], config))),
     }
     experts = agent.model.embed(inputs).experts
     if experts:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mirl.arithmetic import set_up_torch
 from mirl.measure import measure, peak_memory_mib, plain_twins
 from sami.agent import Agent
 from sami.config import SaCcmConfig, configure, training_tuples
@@ -39,7 +40,7 @@ def bench(task: str) -> list[Row]:
     """Rows of name, value, unit and, where a plain twin was timed on the same size, ratio_to_plain."""
     config = replace(configure(task, "saccm", "faithful"), threads=THREADS)
     assert isinstance(config, SaCcmConfig)
-    torch.set_num_threads(THREADS)
+    set_up_torch(THREADS)
     playing = Case(task, config)
     steps = STEPS * config.slots
     at_random, with_policy = (steps / measure(lambda r=r: playing.play(r)) for r in (STEPS, 0))  # type: ignore[misc]

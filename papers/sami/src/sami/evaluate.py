@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
 from mirl.config import ConfigError
 from mirl.paper import EvaluateOptions
@@ -188,7 +189,7 @@ def tuple_metrics(episodes: Sequence[TestEpisode]) -> dict[str, float]:
 
 def evaluate(directory: Path, header: Header, config: TesacConfig, options: EvaluateOptions) -> Mapping[str, float]:
     """Judge a trained run from its checkpoint; writes results, contexts and pictures into its folder evaluation/."""
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     if "umap" in config.projections:
         require_umap()
     if options.episodes is not None:

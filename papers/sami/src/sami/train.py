@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
 from mirl.run import Run
 from sami.agent import Agent
@@ -24,7 +25,7 @@ from sami.state import LearntState, TrainState
 
 def train(run: Run, config: TesacConfig) -> None:
     """Train until `config.total_env_steps`, then test; everything that must survive a kill is in `state`."""
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     slots = make_world(run.header.task, config, training_tuples(run.header.task, config), run.seed)
     agent = make_agent(run.header.task, config, run.seed, run.device)
     buffer = make_buffer(slots, config, run.seed, run.device)

@@ -58,7 +58,8 @@ class MamlExplAgent(MamlAgent):
             noise = self.minibatch_noise(draw, f"{purpose} dynamics {step}", batch[0])
             parameters = adapt_dynamics(self.model, parameters, batch, noise, self.config.dyn_lr)
         noise = self.noise(draw, f"{purpose} bonus", *inputs.shape[:3], self.model.samples)
-        return intrinsic_rewards(self.model, parameters, inputs, targets, noise, self.config.dyn_lr)
+        precision = torch.float64 if self.config.information_precision == "double" else None
+        return intrinsic_rewards(self.model, parameters, inputs, targets, noise, self.config.dyn_lr, precision)
 
     def transitions(self, episodes: Episodes) -> tuple[Tensor, Tensor]:
         """`dynamics.transitions` of what the dynamics model sees of the observations."""

@@ -159,7 +159,11 @@ class MamlAgent:
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take over what `state` returned; raises ValueError where it is not this agent's."""
-        if state.keys() != self.state().keys():
-            raise ValueError(f"the state must hold {', '.join(self.state())}; got {', '.join(state) or 'nothing'}")
+        own = self.state()
+        if state.keys() != own.keys():
+            raise ValueError(f"the state must hold {', '.join(own)}; got {', '.join(state) or 'nothing'}")
+        for name, value in state.items():
+            if value.shape != own[name].shape:
+                raise ValueError(f"{name} has {value.numel():,} numbers, not {own[name].numel():,}")
         for name, value in state.items():
             setattr(self, name, value.to(self.device))

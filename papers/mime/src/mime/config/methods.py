@@ -134,6 +134,8 @@ class MamlExplConfig(MamlConfig):
     dynamics_batch: Literal["chunks", "whole"] = "chunks"
     """`chunks`: as released, the prior counts once per 128 transitions in the inner loss, and the outer loss sees
     the last chunk only (ledger 2). `whole`: all transitions at once in both."""
+    information_precision: Literal["single", "double"] = "single"
+    """Of the information gain's sum over parameters; in `single`, as released, rounding may outweigh it (ledger 19)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -49,7 +49,7 @@ CONFIGS: dict[str, type[MamlConfig]] = {
     "mime": MimeConfig,
     "e_maml": EMamlConfig,
 }
-FIXED_DYNAMICS = {"dynamics_gradients": "fresh", "dynamics_batch": "whole"}
+FIXED_DYNAMICS = {"dynamics_gradients": "fresh", "dynamics_batch": "whole", "information_precision": "double"}
 FIXES: dict[str, dict[str, Any]] = {
     "maml": {},
     "maml_noise": {"noise_sd": 1.0},

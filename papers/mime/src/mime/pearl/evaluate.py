@@ -16,6 +16,7 @@ from mime.pearl.state import PearlState
 from mime.rollout import Episodes
 from mime.streams import Streams
 from mime.trajectories import film, scene_of
+from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
 from mirl.config import ConfigError
 from mirl.paper import EvaluateOptions
@@ -52,7 +53,7 @@ def episode_rows(episodes: Episodes) -> tuple[list[float], list[int], list[float
 
 def evaluate(directory: Path, header: Header, config: PearlConfig, options: EvaluateOptions) -> Mapping[str, float]:
     """Judge a trained run from its checkpoint; `--episodes` asks for that many repetitions on every task."""
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     if options.episodes is not None:
         config = replace(config, evaluation_batches=options.episodes)
     device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"

@@ -16,12 +16,13 @@ from mime.pearl.state import PearlState
 from mime.rollout import Episodes
 from mime.streams import Streams
 from mirl.allocator import keep_freed_memory
+from mirl.arithmetic import set_up_torch
 from mirl.run import Run
 
 
 def train(run: Run, config: PearlConfig) -> None:
     """Train until `config.total_env_steps`, then test; a stop may come between any two gradient steps."""
-    torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     keep_freed_memory()
     world = make_world(run.header.task, config, run.seed)
     agent = agent_for(world, run.seed, run.device)
@@ -49,6 +50,7 @@ def train(run: Run, config: PearlConfig) -> None:
         if run.should_save(state.env_step):
             run.save(state)
 
+    run.save(state)
     finish(run, world, agent, config)
 
 

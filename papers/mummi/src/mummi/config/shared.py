@@ -14,6 +14,8 @@ from mirl.config import require
 
 Activation = Literal["elu", "relu", "tanh"]
 MODALITIES = ("image", "depth", "touch")
+LONGEST_EPISODE = 1000
+"""Environment steps after which dm_control ends an episode."""
 POSITIVE_NUMBERS = (
     "total_env_steps", "threads", "updates_per_call", "envs", "action_repeat", "time_limit", "background_videos",
     "background_frames", "eval_every", "eval_episodes", "test_episodes", "log_every", "train_every", "batch_size",
@@ -209,6 +211,13 @@ class Config:
             self.episode_length >= self.batch_length, "time_limit", self.time_limit,
             f"at least batch_length times action_repeat ({self.batch_length * self.action_repeat})",
         )  # fmt: skip
+        require(self.time_limit <= LONGEST_EPISODE, "time_limit", self.time_limit, f"at most {LONGEST_EPISODE}")
+        require(
+            self.multi_modal or not self.probe,
+            "probe",
+            self.probe,
+            "off without multi_modal, as it looks at all sensors",
+        )
         require(self.prefill > 0, "prefill", self.prefill, "positive: learning needs an episode")
         require(
             self.total_env_steps > self.prefill_env_steps, "total_env_steps", self.total_env_steps,
