@@ -81,8 +81,8 @@ class TesacConfig:
     projections: tuple[str, ...] = ("tsne", "pca")
     """Pictures of the contexts that `evaluate` draws: tsne, pca, umap (card 6)."""
     initial_run: str = ""
-    """A run directory of the same task and method, whose newest networks and optimisers training begins with; the
-    original's --use_continue_train (card 6)."""
+    """A run directory of the same task and network sizes, whose newest networks and optimisers training begins with;
+    the original's --use_continue_train (card 6)."""
     save_video: bool = False
     """Film every tested setting when training ends, into videos/ of the run directory."""
     checkpoint_every: int = 10_000

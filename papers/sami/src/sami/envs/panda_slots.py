@@ -51,7 +51,8 @@ class Share:
         """The next episode everywhere, or those of the numbers."""
         self.letters = [""] * len(self.slots)
         for environment, episode in zip(self.environments, episodes, strict=True):
-            environment.episode = environment.episode if episode is None else episode - 1
+            if episode is not None:
+                environment.episode = episode - 1
         return [flat(environment.reset()) for environment in self.environments]
 
     def step(self, actions: Sequence[NDArray[np.float32]]) -> list[SlotResult]:
