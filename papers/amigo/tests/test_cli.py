@@ -327,6 +327,11 @@ def test_weights_of_another_task_or_method_or_without_their_run_get_one_line(fin
     shutil.copy(weights, tmp_path / "model.tar")
     with pytest.raises(ConfigError, match=r"must be the model\.tar of a run's folder"):
         translate(["--mode", "test", "--weight_path", str(tmp_path / "model.tar")])
+    with pytest.raises(ConfigError, match=r"must be the model\.tar of a run's folder"):
+        translate(["--mode", "test", "--weight_path", str(finished["amigo"] / "metrics.csv")])
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"run\.json lacks what a run says of itself"):
+        translate(["--mode", "test", "--weight_path", str(tmp_path / "model.tar")])
 
 
 def test_describe_knows_every_task_and_field(capsys: pytest.CaptureFixture[str]):

@@ -11,9 +11,10 @@ from typing import Any
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+from PIL import Image
 
 from mummi.backgrounds import load_backgrounds
-from mummi.backgrounds.convert import convert
+from mummi.backgrounds.convert import convert, first_frames
 from mummi.backgrounds.files import VideoFile
 from mummi.backgrounds.procedural import ProceduralVideos
 
@@ -211,6 +212,28 @@ def test_the_users_own_videos_become_backgrounds(own: Path, tmp_path: Path):
     (walk,) = (video for video in videos if 5 < video[0, 32, 32, 0] < 15)
     assert walk[:, 0, 0, 0].tolist() == [10, 20, 30, 10, 20], "starts again"
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["own_train.npy", "own_valid.npy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "shade"),
+    [
+        ("pages.tiff", np.stack([np.full((80, 80), 90, np.uint8), np.zeros((80, 80), np.uint8)]), 90),
+        ("deep.png", np.full((80, 80), 120 * 256 + 7, np.uint16), 120),
+        ("grey.tif", np.full((80, 80), 120, np.uint8), 120),
+    ],
+)
+def test_of_unusual_pictures_the_first_page_is_taken_in_8_bits(
+    tmp_path: Path, name: str, pixels: np.ndarray, shade: int
+):
+    first, *others = map(Image.fromarray, pixels.reshape(-1, 80, 80))
+    first.save(tmp_path / name, **({"save_all": True, "append_images": others} if others else {}))
+    assert (first_frames(tmp_path / name, 1) == shade).all()
+
+
+def test_a_picture_of_numbers_is_refused(tmp_path: Path):
+    Image.fromarray(np.full((80, 80), 0.5, np.float32)).save(tmp_path / "heights.tiff")
+    with pytest.raises(ValueError, match=r"heights\.tiff cannot be read: its pixels are numbers"):
+        first_frames(tmp_path / "heights.tiff", 1)
 
 
 def test_training_and_evaluation_share_no_video_and_the_seed_decides(tmp_path: Path):

@@ -241,6 +241,7 @@ BAD_INPUT = {
     "infinite": (["--model-lr", "inf"], "--model-lr must be finite, got inf"),
     "steps": (["--total-env-steps", "40"], "must be more than the prefill takes in whole episodes (40), got 40"),
     "rounds": (["--total-env-steps", "60", "--envs", "3"], "than the prefill takes in whole episodes (60), got 60"),
+    "backgrounds": (["--backgrounds", ""], "--backgrounds must be a folder's path, got "),
     "device": (["--device", "tpu"], "--device must be auto, cpu or cuda, got tpu"),
 }
 

@@ -20,6 +20,7 @@ from toy_agents import made_up_batch, small_agent, small_config
 from toys import toy_envs
 
 import mummi.train
+from mirl.checkpoint import load_checkpoint
 from mirl.config import ConfigError
 from mirl.run import Header, Interrupted, NonFiniteLoss, Run, open_run
 from mummi.agent import Agent
@@ -30,6 +31,7 @@ from mummi.learner import Learner
 from mummi.play import Played, by_agent, play
 from mummi.probe import distance_ratio, without
 from mummi.replay import Replay
+from mummi.state import WeightsAlone
 from mummi.train import OpenWorlds
 from mummi.worlds import Worlds, options_of
 
@@ -52,7 +54,7 @@ def eagerly() -> Iterator[None]:
 def toy_worlds(task: str, seed: int, config: Config) -> Iterator[Worlds]:
     options = options_of(config)
     train = toy_envs(seed, options, config.envs, config.parallel)
-    worlds = Worlds(train, toy_envs(seed + 1, options), "toys", {"train_videos": 3})
+    worlds = Worlds(train, toy_envs(seed + 1, options), {"source": "toys", "train_videos": 3})
     try:
         yield worlds
     finally:
@@ -148,7 +150,7 @@ def test_a_run_does_not_go_on_before_other_videos(tmp_path: Path, whole: Callabl
     @contextmanager
     def other_worlds(task: str, seed: int, config: Config) -> Iterator[Worlds]:
         with toy_worlds(task, seed, config) as worlds:
-            yield replace(worlds, videos={"train_videos": 2})
+            yield replace(worlds, videos={"source": "toys", "train_videos": 2})
 
     train(tmp_path, stop_at=70)
     before = {path.relative_to(tmp_path): path.stat().st_mtime_ns for path in tmp_path.glob("[cr]*/**/*")}
@@ -159,6 +161,13 @@ def test_a_run_does_not_go_on_before_other_videos(tmp_path: Path, whole: Callabl
     assert [(tmp_path / name).read_bytes() for name in ("metrics.csv", "backgrounds.json")] == tables
     assert train(tmp_path).record["status"] == "finished"
     assert records(tmp_path) == records(whole("mummi"))
+
+
+def test_a_run_is_not_tested_before_other_videos(whole: Callable[[str], Path]):
+    agent = small_agent("mummi")
+    with pytest.raises(ConfigError, match=r"not those of the run's start \(source=toys, now own videos\)"):
+        load_checkpoint(whole("mummi"), WeightsAlone(agent, {"source": "own videos", "train_videos": 3}))
+    assert load_checkpoint(whole("mummi"), WeightsAlone(agent, {"source": "toys", "train_videos": 3})).env_step > 0
 
 
 def test_cvrl_leaves_args_json(whole: Callable[[str], Path]):
@@ -229,7 +238,7 @@ def test_episodes_made_again_after_a_crash_are_exported_once(tmp_path: Path, mon
     assert [int(name, 16) for name in names] == list(range(5))
 
 
-@pytest.mark.parametrize(("unharmed", "worst", "drop"), [(8, 6, 0.25), (8, 10, -0.25), (0, -2, 0), (-8, -6, 0)])
+@pytest.mark.parametrize(("unharmed", "worst", "drop"), [(8, 6, 0.25), (8, 10, -0.25), (0, -2, 1), (-8, -6, 1)])
 def test_the_relative_drop_is_a_share_of_what_there_was_to_lose(unharmed: float, worst: float, drop: float):
     episodes = {name: [Played({}, total, 10)] for name, total in (("ratio_0", unharmed), ("ratio_0.1", worst))}
     assert metrics_of(episodes)["eval/relative_drop"] == drop

@@ -11,7 +11,7 @@ from amigo.config import configure, with_length
 from amigo.envs import find_task
 from mirl.commands.options import Flags
 from mirl.config import ConfigError, as_dictionary, choose, option_of, require
-from mirl.files import read_json
+from mirl.folder import read_record
 
 MODELS = {
     "default": "amigo",
@@ -135,9 +135,10 @@ def testing(options: argparse.Namespace) -> list[str]:
     folder = options.weight_path.parent
     if not options.weight_path.is_file():
         raise ConfigError(f"--weight_path {options.weight_path} does not exist")
-    if not (folder / "run.json").is_file():
+    record = read_record(folder) if options.weight_path.name == "model.tar" else None
+    if record is None:
         raise ConfigError(f"--weight_path {options.weight_path} must be the model.tar of a run's folder")
-    config = read_json(folder / "run.json")["config"]
+    config = record["config"]
     for flag, mine in (("env", options.task), ("model", options.method)):
         theirs = config["task" if flag == "env" else "method"]
         if theirs != mine:

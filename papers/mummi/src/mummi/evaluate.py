@@ -23,7 +23,7 @@ from mummi.play import Played, by_agent, play
 from mummi.settings import RATIOS, SETTINGS
 from mummi.state import WeightsAlone
 from mummi.streams import derived_seed
-from mummi.worlds import open_test_world, source_of
+from mummi.worlds import identity_of, open_test_world, source_of
 
 Test = Callable[[Agent, Header, Config, int, Callable[[], object]], Episodes]
 """(agent, header, config, seed, what is done between episodes) -> episodes."""
@@ -64,7 +64,8 @@ def key_of(purpose: str, time: int) -> tuple[str, int]:
 def metrics_of(episodes: Episodes) -> dict[str, float]:
     """Mean and standard deviation (ddof 0) of returns in each setting, and what share is lost from ratio 0 to 0.1.
 
-    Where the return at ratio 0 is not positive there is no share of it, and the loss counts as 0.
+    Where the return at ratio 0 is not positive there is no share of it: the loss counts as 1, so that nobody who learnt
+    nothing passes for robust.
     """
     metrics: dict[str, float] = {}
     for setting, found in episodes.items():
@@ -72,7 +73,7 @@ def metrics_of(episodes: Episodes) -> dict[str, float]:
         metrics |= {f"eval/return_{setting}": float(np.mean(returns)), f"eval/sd_{setting}": float(np.std(returns))}
     whole, worst = (metrics.get(f"eval/return_{setting}") for setting in ("ratio_0", "ratio_0.1"))
     if whole is not None and worst is not None:
-        metrics["eval/relative_drop"] = (whole - worst) / whole if whole > 0 else 0.0
+        metrics["eval/relative_drop"] = (whole - worst) / whole if whole > 0 else 1.0
     return metrics
 
 
@@ -98,7 +99,7 @@ def evaluate(directory: Path, header: Header, config: Config, options: EvaluateO
     if setting not in (SETTINGS[0], *settings_for(config)):
         raise ConfigError(f"--setting {setting} needs natural: without it no sensor goes missing")
     agent = Agent(config, *sizes_of(header.task), header.seed)
-    env_step = load_checkpoint(directory, WeightsAlone(agent)).env_step
+    env_step = load_checkpoint(directory, WeightsAlone(agent, identity_of(config))).env_step
     episodes = robustness(agent, header, config, header.seed, settings=chosen)
     append_results(directory, env_step, source_of(config), episodes)
     write_robustness(directory, "evaluation", episodes)

@@ -58,9 +58,8 @@ class Training:
         self.replay = Replay(run.directory / "replay", config.replay_memory_mib * 2**20)
         self.learner = Learner(self.agent, self.replay, run.seed)
         self.should_log = run.clock("losses", config.log_every)
-        videos = {"source": worlds.source, **worlds.videos}
-        self.state = run.restore(TrainState(self.agent, self.learner, self.replay, worlds.train, videos))
-        note_videos(run.directory, videos)
+        self.state = run.restore(TrainState(self.agent, self.learner, self.replay, worlds.train, worlds.videos))
+        note_videos(run.directory, worlds.videos)
 
     def prefill(self) -> None:
         """Episodes of uniformly random actions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
@@ -23,15 +23,13 @@ ROOM = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Worlds:
-    """Environments of one run, and where their backgrounds come from."""
+    """Environments of one run, and which videos are behind the scene."""
 
     train: Workers
     test: Workers
     """One environment with validation videos and the training's missing ratios."""
-    source: str
-    """natural_train.pkl, own videos, procedural, or none where nothing is blended in."""
-    videos: Mapping[str, Any] = field(default_factory=dict)
-    """What tells these videos from others: see `identity_of`."""
+    videos: Mapping[str, Any]
+    """What tells the videos behind the scene from others: see `identity_of`."""
 
     def close(self) -> None:
         self.train.close()
@@ -56,7 +54,6 @@ def open_worlds(task: str, seed: int, config: Config) -> Iterator[Worlds]:
         worlds = Worlds(
             make_workers(task, derived_seed(seed, "train"), config, "train"),
             make_workers(task, derived_seed(seed, "evaluate"), config, "valid"),
-            source_of(config),
             identity_of(config),
         )
     try:
@@ -104,20 +101,18 @@ def check(config: Config) -> None:
 
 
 def source_of(config: Config) -> str:
-    """Where the videos behind the scene come from: see `Worlds.source`."""
+    """Where the videos behind the scene come from: natural_train.pkl, own videos, procedural, or none."""
     return backgrounds_of(config, "train").source if config.natural else "none"
 
 
 def identity_of(config: Config) -> dict[str, Any]:
-    """Of each split, how many videos of how many frames there are, and the sha256 of the file they are in, if any."""
-    if not config.natural:
-        return {}
-    sets = {split: backgrounds_of(config, split) for split in get_args(Split)}
-    return {
-        f"{split}_{name}": getattr(videos, name)
-        for split, videos in sets.items()
-        for name in ("videos", "frames", "sha256")
-    }
+    """The videos' source; of each split, how many of how many frames there are, and their file's sha256, if any."""
+    identity: dict[str, Any] = {"source": source_of(config)}
+    if config.natural:
+        for split in get_args(Split):
+            videos = backgrounds_of(config, split)
+            identity |= {f"{split}_{name}": getattr(videos, name) for name in ("videos", "frames", "sha256")}
+    return identity
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import imageio.v3 as imageio
 import numpy as np
 from imageio_ffmpeg import read_frames
 from numpy.typing import NDArray
@@ -96,14 +95,24 @@ def pictures_of(source: Path) -> Iterator[NDArray[np.uint8]]:
     """The frames of one source, (64, 64, 3). ValueError where it cannot be read."""
     try:
         if source.is_dir():
-            yield from (small(imageio.imread(path)) for path in pictures_in(source))
+            yield from (small(picture(path)) for path in pictures_in(source))
         elif kind(source) in PICTURES:
-            yield small(imageio.imread(source))
+            yield small(picture(source))
         else:
             yield from frames_of(source)
     except (OSError, RuntimeError, StopIteration) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise ValueError(f"{source} cannot be read: {reason}") from None
+
+
+def picture(path: Path) -> NDArray[np.uint8]:
+    """A picture file's first page, (height, width, 3). OSError where its pixels are no shades of 8 or 16 bits."""
+    with Image.open(path) as image:
+        if image.mode.startswith("I;16"):
+            return np.asarray(Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB"))
+        if image.mode in ("I", "F"):
+            raise OSError("its pixels are numbers, not shades of 8 or 16 bits")
+        return np.asarray(image.convert("RGB"))
 
 
 def frames_of(video: Path) -> Iterator[NDArray[np.uint8]]:
@@ -114,9 +123,9 @@ def frames_of(video: Path) -> Iterator[NDArray[np.uint8]]:
         yield small(np.frombuffer(frame, np.uint8).reshape(height, width, 3))
 
 
-def small(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The middle square of a picture, 64x64, in red, green and blue."""
-    image = Image.fromarray(picture).convert("RGB")
+def small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The middle square of a picture, 64x64."""
+    image = Image.fromarray(pixels)
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     square = image.resize((SIZE, SIZE), Image.Resampling.BOX, (left, top, left + side, top + side))

@@ -211,6 +211,7 @@ class Config:
             self.episode_length >= self.batch_length, "time_limit", self.time_limit,
             f"at least batch_length times action_repeat ({self.batch_length * self.action_repeat})",
         )  # fmt: skip
+        require(self.backgrounds != "", "backgrounds", self.backgrounds, "a folder's path")
         require(self.time_limit <= LONGEST_EPISODE, "time_limit", self.time_limit, f"at most {LONGEST_EPISODE}")
         require(
             self.multi_modal or not self.probe,
