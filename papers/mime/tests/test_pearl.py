@@ -240,8 +240,8 @@ def test_the_replay_comes_back_from_its_shards(tmp_path: Path):
     again = Replay(2, 3)
     again.read_shards(tmp_path, replay.shards)
     assert (again.sizes, again.contexts, len(again.shards)) == ([8, 4], [(0, 3), (0, 4)], 2)
-    for mine, theirs in zip(again.rows, replay.rows, strict=True):
-        assert torch.equal(mine[: len(theirs)][:4], theirs[:4])
+    for mine, theirs, size in zip(again.rows, replay.rows, replay.sizes, strict=True):
+        assert torch.equal(mine[:size], theirs[:size])
     (tmp_path / "000001.pt").write_bytes(b"torn")
     with pytest.raises(ConfigError, match=r"000001\.pt is missing or damaged"):
         Replay(2, 3).read_shards(tmp_path, replay.shards)
