@@ -168,6 +168,13 @@ def test_a_crash_leaves_its_traceback_in_the_log_and_one_line_in_the_record(tmp_
     assert saved_step(directory) == 200
 
 
+def test_more_memory_than_there_is_is_one_line(tmp_path: Path) -> None:
+    failed = train(tmp_path / "seed0", "--dimensions", str(10**16))
+    assert failed.returncode == 1
+    assert complaint(failed).startswith("memory ran out: Unable to allocate ")
+    assert record(tmp_path / "seed0")["status"] == "failed"
+
+
 def test_a_folder_with_foreign_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     refused = train(tmp_path)

@@ -25,6 +25,9 @@ from mirl.run import Header, Interrupted, NonFiniteLoss, Run, open_run
 if TYPE_CHECKING:
     from mirl.paper import Paper
 
+OUT_OF_MEMORY = ("OutOfMemoryError", "ResourceExhaustedError")
+"""What PyTorch and TensorFlow raise where a GPU's memory is full."""
+
 
 def run(paper: Paper, words: Sequence[str]) -> int:
     """Train one seed into one run directory; the same command again continues."""
@@ -142,8 +145,10 @@ def judge(error: BaseException) -> tuple[str, str, int]:
         return "failed", str(error), 1
     if isinstance(error, OSError) and error.filename:
         return "failed", describe_os_error(error), 1
-    reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-    return "crashed", reason, 1
+    first_line = (str(error).strip().splitlines() or [""])[0]
+    if isinstance(error, MemoryError) or type(error).__name__ in OUT_OF_MEMORY:
+        return "failed", f"memory ran out: {first_line or 'no more is to be had'}", 1
+    return "crashed", f"{type(error).__name__}: {first_line}".strip(), 1
 
 
 def seed_everything(seed: int) -> None:
