@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from amigo.config import AmigoConfig, AmigoNoveltyConfig, ImpalaConfig
+from amigo.config import AmigoNoveltyConfig, ImpalaConfig, TeacherConfig
 from amigo.envs import find_task
 from amigo.networks import GridSize
 from amigo.novelty import NoveltyLearner
@@ -32,7 +32,7 @@ class Agent:
         self.student = StudentLearner(self.size, config, has_teacher(config), device, first[0])
         self.teacher = self.novelty = None
         if has_teacher(config):
-            assert isinstance(config, AmigoConfig)
+            assert isinstance(config, TeacherConfig)
             self.teacher = TeacherLearner(self.size, config, device, first[1])
         if isinstance(config, AmigoNoveltyConfig):
             self.novelty = NoveltyLearner(self.size, config, device, first[2])

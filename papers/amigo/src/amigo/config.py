@@ -115,8 +115,8 @@ class ImpalaConfig:
 
 
 @dataclass(frozen=True)
-class AmigoConfig(ImpalaConfig):
-    """AMIGo: a teacher names goals, the student is paid for meeting them (card 5.1-5.5)."""
+class TeacherConfig(ImpalaConfig):
+    """A teacher names goals, the student is paid for meeting them (card 5.1-5.5)."""
 
     modify: bool = True
     """A goal is met when its cell changes; otherwise when the agent stands on it (card 4.4). On in every recipe."""
@@ -139,17 +139,6 @@ class AmigoConfig(ImpalaConfig):
     succeeds, and t* climbs whatever happens (ledger 4)."""
     generator_counts: int = 10
     """Successes per step of t* (card 2.2)."""
-    generator_maximum: int = 100
-    """t* climbs until it is above this, in steps (card 2.2)."""
-    generator_loss_form: TeacherReward = "threshold"
-    """What the teacher is paid for: goals that take at least t* steps; at least generator_target (dummy); close to
-    generator_target (gaussian, linear) (card 5.8)."""
-    generator_target: float = 5.0
-    """tau of the other forms, in steps (card 5.8)."""
-    target_variance: float = 15.0
-    """Standard deviation of the gaussian form, in steps, whatever its name says (card 5.8)."""
-    generator_reward_coef: float = 1.0
-    """Weight of the gaussian form (card 5.8)."""
     novelty: bool = False
     """Pay the teacher for goals whose cell holds a thing (card 5.8)."""
     novelty_bonus: float = 0.1
@@ -172,18 +161,41 @@ class AmigoConfig(ImpalaConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("generator_batch_size", "generator_counts", "generator_maximum"):
+        for field in ("generator_batch_size", "generator_counts"):
             require(getattr(self, field) >= 1, field, getattr(self, field), "at least 1")
-        for field in ("generator_learning_rate", "generator_target", "target_variance"):
-            require_positive(self, field)
+        require_positive(self, "generator_learning_rate")
         for field in ("generator_entropy_cost", "intrinsic_reward_coef"):
             require_finite(self, field, 0.0)
-        for field in ("generator_reward_negative", "generator_threshold", "generator_reward_coef", "novelty_bonus"):
+        for field in ("generator_reward_negative", "generator_threshold", "novelty_bonus"):
             require_finite(self, field, -math.inf)
 
 
 @dataclass(frozen=True)
-class AmigoAdaptiveConfig(AmigoConfig):
+class AmigoConfig(TeacherConfig):
+    """AMIGo: the teacher is paid for goals that take at least t* steps, and t* climbs (card 5.5)."""
+
+    generator_maximum: int = 100
+    """t* climbs until it is above this, in steps (card 2.2)."""
+    generator_loss_form: TeacherReward = "threshold"
+    """What the teacher is paid for: goals that take at least t* steps; at least generator_target (dummy); close to
+    generator_target (gaussian, linear) (card 5.8)."""
+    generator_target: float = 5.0
+    """tau of the other forms, in steps (card 5.8)."""
+    target_variance: float = 15.0
+    """Standard deviation of the gaussian form, in steps, whatever its name says (card 5.8)."""
+    generator_reward_coef: float = 1.0
+    """Weight of the gaussian form (card 5.8)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.generator_maximum >= 1, "generator_maximum", self.generator_maximum, "at least 1")
+        for field in ("generator_target", "target_variance"):
+            require_positive(self, field)
+        require_finite(self, "generator_reward_coef", -math.inf)
+
+
+@dataclass(frozen=True)
+class AmigoAdaptiveConfig(TeacherConfig):
     """The fork's AMIGo with a window around t*, which moves both ways (card 5.6)."""
 
     window: float = 50.0
@@ -198,8 +210,6 @@ class AmigoAdaptiveConfig(AmigoConfig):
         super().__post_init__()
         require_finite(self, "window", 0.0)
         require(self.first_target >= 1, "first_target", self.first_target, "at least 1")
-        form = self.generator_loss_form
-        require(form == "threshold", "generator_loss_form", form, "threshold with amigo_adaptive, which has its own")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from amigo.agent import Agent
-from amigo.config import AmigoConfig, ImpalaConfig
+from amigo.config import ImpalaConfig, TeacherConfig
 from amigo.rollout import Actors
 from amigo.state import TrainState
 from mirl.arithmetic import set_up_torch
@@ -72,7 +72,7 @@ def play(agent: Agent, task: str, config: ImpalaConfig, test: Test) -> list[Epis
 
 def as_tested(config: ImpalaConfig) -> ImpalaConfig:
     """Tests play every episode to its end, whatever goals are met on the way (card 6)."""
-    return replace(config, restart_episode=False) if isinstance(config, AmigoConfig) else config
+    return replace(config, restart_episode=False) if isinstance(config, TeacherConfig) else config
 
 
 def metrics_of(episodes: list[Episode]) -> dict[str, float]:

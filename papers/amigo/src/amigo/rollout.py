@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amigo.config import AmigoConfig, AmigoNoveltyConfig, ImpalaConfig
+from amigo.config import AmigoNoveltyConfig, ImpalaConfig, TeacherConfig
 from amigo.envs import NUM_ACTIONS, make_batch
 from amigo.kernels import first_visits
 from amigo.objectives import goal_reached
@@ -41,7 +41,7 @@ class Actors:
         width, height = self.environments.width, self.environments.height
         self.size = width, height
         self.gives_goals = has_teacher(config)
-        self.modify = isinstance(config, AmigoConfig) and config.modify
+        self.modify = isinstance(config, TeacherConfig) and config.modify
         layers = 2 * config.num_lstm_layers if config.use_lstm else 0
         self.memory = torch.zeros(layers, count, config.state_embedding_dim)
         self.goal = np.zeros(count, np.int64)
@@ -110,7 +110,7 @@ class Actors:
         environments = self.environments
         if self.gives_goals:
             self.reached = goal_reached(environments.frame, self.initial_frame, self.goal, self.modify)
-            assert isinstance(self.config, AmigoConfig)
+            assert isinstance(self.config, TeacherConfig)
             if self.config.no_boundary_awareness:
                 self.reached &= ~environments.done
         if self.seen.size:
@@ -121,7 +121,7 @@ class Actors:
         """A new goal wherever the last one is met or an episode has begun (card 4.4, 5.3)."""
         if not self.gives_goals:
             return
-        assert isinstance(self.config, AmigoConfig)
+        assert isinstance(self.config, TeacherConfig)
         needed = self.reached | self.environments.done
         if self.config.restart_episode and self.reached.any():
             restarted = self.reached & ~self.environments.done
@@ -179,4 +179,4 @@ def has_teacher(config: ImpalaConfig) -> bool:
     """Whether goals are given."""
     if isinstance(config, AmigoNoveltyConfig):
         return config.trains_teacher
-    return isinstance(config, AmigoConfig)
+    return isinstance(config, TeacherConfig)

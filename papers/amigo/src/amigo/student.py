@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from amigo.config import AmigoConfig, ImpalaConfig
+from amigo.config import ImpalaConfig, TeacherConfig
 from amigo.networks import GridSize, LstmState, PolicyOutput, Student
 from amigo.objectives import Losses, actor_critic_losses, log_ratios, student_reward, vtrace
 from amigo.optimiser import RmsProp
@@ -92,7 +92,7 @@ class StudentLearner:
     def evaluate(self, batch: Unrolls) -> PolicyOutput:
         """What the present network says of every slot."""
         goals = batch.goal
-        if isinstance(self.config, AmigoConfig) and self.config.learner_goal == "acted":
+        if isinstance(self.config, TeacherConfig) and self.config.learner_goal == "acted":
             goals = torch.cat([goals[1:], goals[-1:]])
         memory = batch.memory if self.config.lstm_start == "stored" else torch.zeros_like(batch.memory)
         output: PolicyOutput = self.network(batch.frame, batch.carried, goals, batch.done, split(memory))

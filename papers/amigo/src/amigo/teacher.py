@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from amigo.config import AmigoAdaptiveConfig, AmigoConfig
+from amigo.config import AmigoAdaptiveConfig, AmigoConfig, TeacherConfig
 from amigo.difficulty import Difficulty
 from amigo.networks import GridSize, Teacher
 from amigo.objectives import (
@@ -65,7 +65,7 @@ def merge(parts: list[Samples]) -> Samples:
 class TeacherLearner:
     """Network, optimiser, pool and t* of the teacher."""
 
-    def __init__(self, size: GridSize, config: AmigoConfig, device: str, seed: torch.Generator) -> None:
+    def __init__(self, size: GridSize, config: TeacherConfig, device: str, seed: torch.Generator) -> None:
         self.config = config
         self.network = Teacher(size, config.goal_layout == "aligned", seed).to(device)
         self.optimiser = RmsProp(self.network, config.alpha, config.momentum, config.epsilon, config.grad_norm)
@@ -73,10 +73,6 @@ class TeacherLearner:
         self.updates = 0
         first = {"target": config.first_target} if isinstance(config, AmigoAdaptiveConfig) else {}
         self.difficulty = Difficulty(**first)
-        self.rule = TeacherRewardRule(
-            config.generator_loss_form, config.generator_reward_negative, config.generator_reward_coef,
-            config.generator_target, config.target_variance,
-        )  # fmt: skip
         self.prepare()
 
     def prepare(self) -> None:
@@ -133,7 +129,8 @@ class TeacherLearner:
                 config.window_reward == "reached",
             )  # fmt: skip
         else:
-            raw = teacher_raw_reward(self.rule, steps, reached, self.difficulty.target)
+            assert isinstance(config, AmigoConfig)
+            raw = teacher_raw_reward(rule_of(config), steps, reached, self.difficulty.target)
         if config.novelty:
             raw = raw + config.novelty_bonus * shows_a_thing(samples["frame"], samples["goal"])
         return raw
@@ -145,6 +142,7 @@ class TeacherLearner:
             return self.difficulty.adapting(
                 mean_reward, mean_extrinsic, config.generator_threshold, config.generator_counts
             )
+        assert isinstance(config, AmigoConfig)
         return self.difficulty.climbing(
             mean_reward, config.generator_threshold, config.generator_counts, config.generator_maximum
         )
@@ -202,3 +200,11 @@ def ended_goals(batch: Unrolls, current_frame: bool, twice: bool) -> Samples:
 def one_step_targets(ratios: Tensor, reward: Tensor, values: Tensor) -> VTrace:
     """V-trace of single decisions, that is with discount 0; all (1, N) (card 5.5)."""
     return vtrace(ratios, torch.zeros_like(reward), reward, values, torch.zeros_like(reward[0]))
+
+
+def rule_of(config: AmigoConfig) -> TeacherRewardRule:
+    """What the teacher of a config is paid for."""
+    return TeacherRewardRule(
+        config.generator_loss_form, config.generator_reward_negative, config.generator_reward_coef,
+        config.generator_target, config.target_variance,
+    )  # fmt: skip

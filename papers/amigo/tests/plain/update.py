@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from amigo.agent import Agent
-from amigo.config import AmigoAdaptiveConfig, AmigoConfig, AmigoNoveltyConfig, ImpalaConfig
+from amigo.config import AmigoAdaptiveConfig, AmigoConfig, AmigoNoveltyConfig, ImpalaConfig, TeacherConfig
 from amigo.networks import NoveltyNetwork, Student, Teacher, named_in_order
 from amigo.unrolls import Unrolls
 from plain import objectives as plain
@@ -75,12 +75,14 @@ def student_reward(config: ImpalaConfig, extrinsic: Tensor, intrinsic: Tensor) -
     return paid + (extrinsic > 0) if bonus else paid
 
 
-def teacher_raw_reward(config: AmigoConfig, steps: int, reached: bool, target: int, thing: bool) -> float:
+def teacher_raw_reward(config: TeacherConfig, steps: int, reached: bool, target: int, thing: bool) -> float:
     """Of one ended goal; `thing`: whether its cell held one."""
-    penalty, distance = config.generator_reward_negative, steps - config.generator_target
+    penalty, bonus = config.generator_reward_negative, config.novelty_bonus * (config.novelty and thing)
     if isinstance(config, AmigoAdaptiveConfig):
-        raw = penalty + (abs(steps - target) <= config.window and (reached or config.window_reward == "any"))
-    elif config.generator_loss_form == "threshold":
+        return penalty + (abs(steps - target) <= config.window and (reached or config.window_reward == "any")) + bonus
+    assert isinstance(config, AmigoConfig)
+    distance = steps - config.generator_target
+    if config.generator_loss_form == "threshold":
         raw = penalty + (steps >= target and reached)
     elif config.generator_loss_form == "dummy":
         raw = penalty + (steps >= config.generator_target and reached)
@@ -90,7 +92,7 @@ def teacher_raw_reward(config: AmigoConfig, steps: int, reached: bool, target: i
     else:
         near = steps / config.generator_target if distance <= 0 else math.exp(-distance / 20)
         raw = 2 * reached * near - 1
-    return raw + config.novelty_bonus * (config.novelty and thing)
+    return raw + bonus
 
 
 def losses(logits: Tensor, stored: Tensor, actions: Tensor, rewards: Tensor, discounts: Tensor, values: Tensor,
@@ -152,7 +154,7 @@ class Learner:
         intrinsic = self.intrinsic_reward(batch, told)
         rewards = student_reward(config, batch.reward[1:], intrinsic)
         goals, memory = batch.goal, batch.memory
-        if isinstance(config, AmigoConfig) and config.learner_goal == "acted":
+        if isinstance(config, TeacherConfig) and config.learner_goal == "acted":
             goals = goals.roll(-1, 0)
             goals[-1] = batch.goal[-1]
         if config.lstm_start == "zeros":
@@ -187,7 +189,7 @@ class Learner:
             fresh = config.novelty_gradients == "fresh"
             self.move(agent.novelty.predictor, loss, config.novelty_learning_rate, fresh)
             told["loss/novelty"] = loss.detach()
-        elif isinstance(config, AmigoConfig):
+        elif isinstance(config, TeacherConfig):
             weight = config.intrinsic_reward_coef
             pays = weight * (weight - 0.9 * batch.goal_steps[1:] / agent.max_steps)
             paid = torch.where(batch.reached[1:], pays, 0.0)
@@ -195,7 +197,7 @@ class Learner:
 
     def collect(self, batch: Unrolls) -> None:
         config = self.agent.config
-        assert isinstance(config, AmigoConfig)
+        assert isinstance(config, TeacherConfig)
         frames = batch.frame if config.teacher_frame == "current" and self.pool else batch.initial_frame
         failed = batch.done if config.done_and_reached == "twice" else batch.done & ~batch.reached
         for reached, flags in ((False, failed), (True, batch.reached)):
@@ -209,7 +211,7 @@ class Learner:
 
     def teach(self, told: dict[str, float | Tensor]) -> None:
         config, learner = self.agent.config, self.agent.teacher
-        assert isinstance(config, AmigoConfig)
+        assert isinstance(config, TeacherConfig)
         assert learner is not None
         if len(self.pool) < config.generator_batch_size:
             return
@@ -239,14 +241,14 @@ class Learner:
             "train/difficulty": float(self.target),
         }  # fmt: skip
 
-    def move_target(self, config: AmigoConfig, mean_reward: float, mean_extrinsic: float) -> None:
+    def move_target(self, config: TeacherConfig, mean_reward: float, mean_extrinsic: float) -> None:
         """t*, after a batch that was paid for the old one."""
         succeeds, counts = mean_reward >= config.generator_threshold, config.generator_counts
         adaptive = isinstance(config, AmigoAdaptiveConfig)
         self.successes = self.successes + 1 if succeeds else self.successes * adaptive
         self.failures += not succeeds
         change = 0
-        if not adaptive:
+        if isinstance(config, AmigoConfig):
             change = int(self.successes >= counts and self.target <= config.generator_maximum)
         elif (self.successes >= counts or mean_extrinsic >= 0.8) and self.target > 20:
             change = -1
