@@ -20,7 +20,6 @@ from toy_agents import made_up_batch, small_agent, small_config
 from toys import toy_envs
 
 import mummi.train
-from mirl.checkpoint import load_checkpoint
 from mirl.config import ConfigError
 from mirl.run import Header, Interrupted, NonFiniteLoss, Run, open_run
 from mummi.agent import Agent
@@ -31,7 +30,6 @@ from mummi.learner import Learner
 from mummi.play import Played, by_agent, play
 from mummi.probe import distance_ratio, without
 from mummi.replay import Replay
-from mummi.state import WeightsAlone
 from mummi.train import OpenWorlds
 from mummi.worlds import Worlds, options_of
 
@@ -161,13 +159,6 @@ def test_a_run_does_not_go_on_before_other_videos(tmp_path: Path, whole: Callabl
     assert [(tmp_path / name).read_bytes() for name in ("metrics.csv", "backgrounds.json")] == tables
     assert train(tmp_path).record["status"] == "finished"
     assert records(tmp_path) == records(whole("mummi"))
-
-
-def test_a_run_is_not_tested_before_other_videos(whole: Callable[[str], Path]):
-    agent = small_agent("mummi")
-    with pytest.raises(ConfigError, match=r"not those of the run's start \(source=toys, now own videos\)"):
-        load_checkpoint(whole("mummi"), WeightsAlone(agent, {"source": "own videos", "train_videos": 3}))
-    assert load_checkpoint(whole("mummi"), WeightsAlone(agent, {"source": "toys", "train_videos": 3})).env_step > 0
 
 
 def test_cvrl_leaves_args_json(whole: Callable[[str], Path]):

@@ -23,7 +23,7 @@ from mummi.play import Played, by_agent, play
 from mummi.settings import RATIOS, SETTINGS
 from mummi.state import WeightsAlone
 from mummi.streams import derived_seed
-from mummi.worlds import identity_of, open_test_world, source_of
+from mummi.worlds import open_test_world, source_of
 
 Test = Callable[[Agent, Header, Config, int, Callable[[], object]], Episodes]
 """(agent, header, config, seed, what is done between episodes) -> episodes."""
@@ -99,7 +99,7 @@ def evaluate(directory: Path, header: Header, config: Config, options: EvaluateO
     if setting not in (SETTINGS[0], *settings_for(config)):
         raise ConfigError(f"--setting {setting} needs natural: without it no sensor goes missing")
     agent = Agent(config, *sizes_of(header.task), header.seed)
-    env_step = load_checkpoint(directory, WeightsAlone(agent, identity_of(config))).env_step
+    env_step = load_checkpoint(directory, WeightsAlone(agent)).env_step
     episodes = robustness(agent, header, config, header.seed, settings=chosen)
     append_results(directory, env_step, source_of(config), episodes)
     write_robustness(directory, "evaluation", episodes)

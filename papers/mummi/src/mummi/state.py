@@ -58,19 +58,17 @@ class TrainState:
 
 
 class WeightsAlone:
-    """Of a checkpoint, what evaluation needs: it tests before the videos that the run was trained with."""
+    """Of a checkpoint, what evaluation needs; it may test before other videos, whose source its results name."""
 
-    def __init__(self, agent: Agent, videos: Mapping[str, Any]) -> None:
-        self.agent, self.videos, self.env_step = agent, dict(videos), 0
+    def __init__(self, agent: Agent) -> None:
+        self.agent, self.env_step = agent, 0
 
     def save(self, folder: Path) -> None:
         raise TypeError("a run is evaluated, not continued")
 
     def load(self, folder: Path) -> None:
-        state = read_json(folder / "state.json")
-        refuse_other_videos(state["videos"], self.videos)
         load_weights(self.agent, folder)
-        self.env_step = state["env_step"]
+        self.env_step = read_json(folder / "state.json")["env_step"]
 
 
 def load_weights(agent: Agent, folder: Path) -> None:
@@ -83,7 +81,7 @@ def load_weights(agent: Agent, folder: Path) -> None:
 
 
 def refuse_other_videos(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """A run goes on, and is tested, before the videos of its start: raises ConfigError that names a difference."""
+    """A run goes on before the videos that it began with: raises ConfigError that names the first difference."""
     difference = first_difference(before, now)
     if difference:
         raise ConfigError(
