@@ -105,14 +105,14 @@ def pictures_of(source: Path) -> Iterator[NDArray[np.uint8]]:
         raise ValueError(f"{source} cannot be read: {reason}") from None
 
 
-def picture(path: Path) -> NDArray[np.uint8]:
-    """A picture file's first page, (height, width, 3). OSError where its pixels are no shades of 8 or 16 bits."""
+def picture(path: Path) -> Image.Image:
+    """A picture file's first page, in red, green and blue. OSError where its pixels are no shades of 8 or 16 bits."""
     with Image.open(path) as image:
         if image.mode.startswith("I;16"):
-            return np.asarray(Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB"))
+            return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
         if image.mode in ("I", "F"):
             raise OSError("its pixels are numbers, not shades of 8 or 16 bits")
-        return np.asarray(image.convert("RGB"))
+        return image.convert("RGB")
 
 
 def frames_of(video: Path) -> Iterator[NDArray[np.uint8]]:
@@ -120,12 +120,11 @@ def frames_of(video: Path) -> Iterator[NDArray[np.uint8]]:
     film = read_frames(str(video))
     width, height = next(film)["size"]
     for frame in film:
-        yield small(np.frombuffer(frame, np.uint8).reshape(height, width, 3))
+        yield small(Image.frombytes("RGB", (width, height), frame))
 
 
-def small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def small(image: Image.Image) -> NDArray[np.uint8]:
     """The middle square of a picture, 64x64."""
-    image = Image.fromarray(pixels)
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     square = image.resize((SIZE, SIZE), Image.Resampling.BOX, (left, top, left + side, top + side))
