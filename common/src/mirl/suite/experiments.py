@@ -49,8 +49,10 @@ class MethodBudget(Strict):
 
     env_steps: int | None = Field(default=None, gt=0)
     """None: as many as the others."""
-    overrides: dict[str, Any] = {}
-    """In place of the others'; a method of another kind has other fields."""
+    overrides: dict[str, Any] | None = None
+    """In place of the others'; a method of another kind has other fields. None: theirs."""
+    seeds: tuple[int, ...] = ()
+    """In place of the others'; none: theirs."""
 
 
 class Cost(Strict):
@@ -84,7 +86,13 @@ class BudgetOfRun(Strict):
         own = self.methods.get(method)
         if own is None:
             return self
-        return self.model_copy(update={"env_steps": own.env_steps or self.env_steps, "overrides": own.overrides})
+        return self.model_copy(
+            update={
+                "env_steps": own.env_steps or self.env_steps,
+                "overrides": self.overrides if own.overrides is None else own.overrides,
+                "seeds": own.seeds or self.seeds,
+            }
+        )
 
 
 class Curve(Strict):
@@ -104,6 +112,8 @@ class Setting(Strict):
     metric: Metric
     margin: float = Field(gt=0)
     """Equivalence margin, in the metric's unit."""
+    margin_source: str = ""
+    """Where the margin comes from, where the rule of docs/verdicts.md has nothing to go by."""
     variants: tuple[Name, ...] = ()
     """The variants that are judged in it, and in no setting that does not name them; none: all the others."""
 
@@ -119,6 +129,8 @@ class Task(Strict):
     """Of the first setting."""
     margin: float = Field(gt=0)
     """Equivalence margin, in the metric's unit."""
+    margin_source: str = ""
+    """Where the margin comes from, where the rule of docs/verdicts.md has nothing to go by."""
     setting: str = ""
     """Name of the first setting, where there are others."""
     settings: dict[Name, Setting] = {}
@@ -148,7 +160,14 @@ class Task(Strict):
         if name in ("", self.setting):
             return self
         chosen = self.settings[name]
-        return self.model_copy(update={"setting": name, "metric": chosen.metric, "margin": chosen.margin})
+        return self.model_copy(
+            update={
+                "setting": name,
+                "metric": chosen.metric,
+                "margin": chosen.margin,
+                "margin_source": chosen.margin_source,
+            }
+        )
 
     @property
     def all_settings(self) -> tuple[str, ...]:
@@ -351,7 +370,7 @@ def expand(
         for task_name in [choose("task", task, entry.tasks, f" in paper {paper_name}")] if task else entry.tasks:
             one = entry.tasks[task_name]
             for method_name, variant in chosen_methods(entry, paper_name, task_name, method):
-                for seed in one.budgets[budget].seeds if seeds is None else seeds:
+                for seed in one.budgets[budget].of(method_name).seeds if seeds is None else seeds:
                     yield RunSpec(
                         budget=budget, paper=paper_name, task=task_name, method=method_name, variant=variant, seed=seed
                     )

@@ -26,7 +26,7 @@ def labelled_methods(
     """The registered methods and, after each, its variants of which there is any registered seed's run."""
     for method in entry.tasks[task].methods:
         yield method
-        seeds = entry.tasks[task].budgets[budget].seeds
+        seeds = entry.tasks[task].budgets[budget].of(method).seeds
         for variant in entry.variants if source != "authors" else ():
             specs = [spec_of(paper, task, f"{method}@{variant}", budget, seed) for seed in seeds]
             if any(directory_of(root, spec, source).exists() for spec in specs):
@@ -106,7 +106,7 @@ def released_seeds(
 ) -> Seeds:
     """The authors' values of the registered metric, by registered seed."""
     metric = entry.tasks[task].in_setting(setting).metric.name
-    wanted = entry.tasks[task].budgets[budget].seeds
+    wanted = entry.tasks[task].budgets[budget].of(method).seeds
     found = {row.seed: float(row.value) for row in rows if (row.task, row.method, row.metric) == (task, method, metric)}
     values = {seed: found[seed] for seed in wanted if seed in found}
     return Seeds(values, {seed: "not released" for seed in wanted if seed not in found})
