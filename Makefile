@@ -2,8 +2,11 @@
 #   PAPER=mime TASK=wide_ring METHOD=mime SEEDS=0,1,2 BUDGET=tiny|workstation|paper JOBS=2 DEVICE=cpu|gpu
 #   EXECUTOR=local|slurm RETRIES=2 RUNS_PER_GPU=2
 
-PYTHON ?= python3.11
+PYTHON ?= $(firstword $(foreach python,python3.11 python3.12,$(shell command -v $(python))) no-python3.11-or-3.12)
 DEVICE ?=
+# What a shell brings and our own environments must not see.
+unexport PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONSTARTUP PYTHONOPTIMIZE
+export PYTHONNOUSERSITE = 1
 VENVS   = $(PYTHON) common/src/mirl/suite/venvs.py
 MIRL    = common/.venv/bin/mirl
 POETRY  = .tools/poetry/bin

@@ -103,7 +103,7 @@ def test_other_metrics_may_be_nan(tmp_path: Path) -> None:
 def test_a_table_goes_on_where_its_checkpoint_left_it(tmp_path: Path) -> None:
     recorder = opened(tmp_path)
     recorder.log(1, 0.0, {"train/return": 1.0})
-    lengths = recorder.sync()
+    lengths = {name: length for name, (length, _) in recorder.sync().items()}
     recorder.log(2, 0.0, {"train/return": 2.0})
     recorder.close()
     with (tmp_path / "metrics.csv").open("a") as stream:

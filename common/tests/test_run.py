@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mirl.files import sha256
-from mirl.run import Header, Run
+from mirl.run import SAME_REQUEST_S, Header, Run
 from toy import driver
 from toy.driver import (
     SLOWLY,
@@ -158,12 +158,23 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     wait_until((directory / "episodes.csv").exists)
     began = time.monotonic()
     os.killpg(process.pid, signal.SIGTERM)
-    time.sleep(0.2)
+    time.sleep(SAME_REQUEST_S + 0.2)
     code, said = stop(process, signal.SIGTERM)
     assert code == 143
     assert time.monotonic() - began < 10
     assert said.splitlines()[-1] == "toy: stopped by SIGTERM at once, without a checkpoint; the same command continues"
     assert record(directory)["status"] == "interrupted"
+
+
+def test_a_signal_that_comes_by_two_ways_is_one_request(tmp_path: Path) -> None:
+    directory = tmp_path / "seed0"
+    process = start(directory, *SLOWLY, "--save-from", "100000")
+    wait_until((directory / "episodes.csv").exists)
+    for _ in range(3):  # from a scheduler, from a driver, from a runner
+        os.killpg(process.pid, signal.SIGTERM)
+        time.sleep(0.001)
+    assert stop(process, signal.SIGTERM)[0] == 143
+    assert saved_step(directory) > 0
 
 
 def test_a_torn_last_line_is_dropped(finished: Path, interrupted: Path, tmp_path: Path) -> None:
@@ -183,6 +194,37 @@ def test_a_run_outlives_whoever_watches_it(finished: Path, tmp_path: Path) -> No
     process.stderr.close()
     assert process.wait(timeout=30) == 0
     assert rows(tmp_path / "seed0") == rows(finished)
+
+
+def test_a_run_begun_before_checkpoints_vouched_for_themselves_continues_and_ends_equal(
+    finished: Path, interrupted: Path, tmp_path: Path
+) -> None:
+    directory = Path(shutil.copytree(interrupted, tmp_path / "seed0"))
+    path = directory / "checkpoint/latest.json"
+    old = {name: value for name, value in json.loads(path.read_text()).items() if name not in ("sha256", "tables")}
+    path.write_text(json.dumps(old))
+    done = train(directory, *SLOWLY)
+    assert done.returncode == 0, done.stderr
+    assert "this checkpoint is of an earlier version, whose latest.json has no checksum of its own" in done.stdout
+    assert rows(directory) == rows(finished)
+
+
+@pytest.mark.parametrize("torn", ["", "{", "[]"])
+def test_an_empty_or_torn_manifest_does_not_count_as_finished(finished: Path, tmp_path: Path, torn: str) -> None:
+    directory = Path(shutil.copytree(finished, tmp_path / "seed0"))
+    (directory / "manifest.json").write_text(torn)
+    assert train(directory).returncode == 0
+    assert json.loads((directory / "manifest.json").read_text())["attempts"] == 2
+    assert rows(directory) == rows(finished)
+
+
+def test_drafts_of_killed_writers_do_not_pile_up(interrupted: Path, tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(interrupted, tmp_path / "seed0"))
+    drafts = [directory / ".run.json.17", directory / ".manifest.json.18", directory / "checkpoint/.latest.json.19"]
+    for draft in drafts:
+        draft.write_text("{")
+    assert train(directory, *SLOWLY).returncode == 0
+    assert not [draft for draft in drafts if draft.exists()]
 
 
 def test_clocks_keep_their_rhythm_whether_made_before_or_after_restore(interrupted: Path, tmp_path: Path) -> None:

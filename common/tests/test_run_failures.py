@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from collections.abc import Callable
@@ -32,6 +33,21 @@ def halve(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def setting(**fields: object) -> Callable[[Path], object]:
+    """Writes other fields into a JSON file."""
+    return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def shorten(path: Path) -> None:
+    lengths = json.loads(path.read_text())["lengths"]
+    setting(lengths=lengths | {"metrics.csv": lengths["metrics.csv"] - 100})(path)
+
+
+def change_a_digit(path: Path) -> None:
+    header, row, rest = path.read_text().split("\n", 2)
+    path.write_text("\n".join([header, row[:-1] + ("1" if row[-1] == "0" else "0"), rest]))
+
+
 DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a truncated checkpoint": ("checkpoint/save-*/parameters.npz", halve, "is damaged (its sha256 differs"),
     "a missing checkpoint": ("checkpoint/save-*/counters.json", Path.unlink, "is missing"),
@@ -40,6 +56,13 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a strange latest.json": ("checkpoint/latest.json", lambda path: path.write_text("[1]"), "lacks what a checkpoint"),
     "a truncated run.json": ("run.json", halve, "is not valid JSON"),
     "a strange run.json": ("run.json", lambda path: path.write_text("{}"), "lacks what a run says of itself"),
+    "a run.json that is a list": ("run.json", lambda path: path.write_text("[]"), "lacks what a run says of itself"),
+    "a run.json without attempts": ("run.json", setting(attempts=[]), "(attempts, each with start and status)"),
+    "a run.json of numbers": ("run.json", setting(config=3), "lacks what a run says of itself (config)"),
+    "a run.json of brackets": ("run.json", lambda path: path.write_text("[" * 100_000), "is not valid JSON"),
+    "a shortened count": ("checkpoint/latest.json", shorten, "is damaged (it does not have the sha256 that it names)"),
+    "a changed clock": ("checkpoint/latest.json", setting(clocks={}), "is damaged (it does not have the sha256"),
+    "changed rows": ("metrics.csv", change_a_digit, "has other rows than its checkpoint counted"),
     "lost rows": ("metrics.csv", halve, "is shorter than its checkpoint says"),
     "a lost table": ("episodes.csv", Path.unlink, "is shorter than its checkpoint says"),
 }

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
 
-from mirl.config import ConfigError
-from mirl.files import naming, read_json, sha256, sync, write_json
+from mirl.config import ConfigError, digest
+from mirl.files import hash_of_first, naming, read_json, sha256, sync, write_json
 
 MEND = "start again with --overwrite, which keeps the old folder aside"
+SEAL = "sha256"
+"""The field of latest.json that holds the digest of all its others. Those of earlier versions have none."""
+FOLDER = re.compile(r"save-([0-9]{1,18})")
+OUT_OF_MEMORY = ("OutOfMemoryError", "ResourceExhaustedError")
+"""What PyTorch and TensorFlow raise where a GPU's memory is full."""
 
 
 class Loadable(Protocol):
@@ -42,12 +48,21 @@ def load_checkpoint(directory: Path, state: Part) -> Part:
     latest = read_latest(directory)
     if latest is None:
         raise ConfigError(f"{directory} has no checkpoint yet")
+    load_into(state, directory, latest)
+    return state
+
+
+def load_into(state: Loadable, directory: Path, latest: Mapping[str, Any]) -> None:
+    """Load the checkpoint that `latest` describes. Raises ConfigError where it does not fit what it is read into."""
     try:
         state.load(directory / "checkpoint" / latest["folder"])
-    except (KeyError, RuntimeError, ValueError) as error:  # a framework's, for weights of other names or shapes
-        reason = " ".join(str(error).split())
+    except (ConfigError, OSError, MemoryError):
+        raise
+    except Exception as error:  # whatever a framework or an unpickler makes of other names, shapes or foreign files
+        if type(error).__name__ in OUT_OF_MEMORY:
+            raise
+        reason = " ".join(f"{'' if isinstance(error, RuntimeError) else type(error).__name__ + ': '}{error}".split())
         raise ConfigError(f"the checkpoint of {directory} does not fit this config: {reason[:200]}") from error
-    return state
 
 
 def read_latest(directory: Path) -> dict[str, Any] | None:
@@ -55,27 +70,57 @@ def read_latest(directory: Path) -> dict[str, Any] | None:
 
     Raises ConfigError where the checkpoint, or a table that it counts on, is damaged or has lost rows.
     """
-    folder = directory / "checkpoint"
-    if not (folder / "latest.json").exists():
+    path = directory / "checkpoint" / "latest.json"
+    if not path.exists():
         return None
     try:
-        latest: dict[str, Any] = read_json(folder / "latest.json")
-        saved, hashes, lengths = folder / latest["folder"], latest["files"], latest["lengths"]
+        latest = read_json(path)
     except ValueError as error:
         raise ConfigError(f"{error}; {MEND}") from None
-    except (KeyError, TypeError):
-        raise ConfigError(f"{folder / 'latest.json'} lacks what a checkpoint says of itself; {MEND}") from None
-    for name, expected in hashes.items():
-        path = saved / name
-        if not path.is_file():
-            raise ConfigError(f"{path} is missing; {MEND}")
-        if sha256(path) != expected:
-            raise ConfigError(f"{path} is damaged (its sha256 differs from the one written); {MEND}")
-    for name, length in lengths.items():
-        path = directory / name
-        if not path.is_file() or path.stat().st_size < length:
-            raise ConfigError(f"{path} is shorter than its checkpoint says; {MEND}")
-    return latest
+    if fault := fault_of(latest):
+        raise ConfigError(f"{path} {fault}; {MEND}")
+    for name, expected in latest["files"].items():
+        saved = path.parent / latest["folder"] / name
+        if not saved.is_file():
+            raise ConfigError(f"{saved} is missing; {MEND}")
+        if sha256(saved) != expected:
+            raise ConfigError(f"{saved} is damaged (its sha256 differs from the one written); {MEND}")
+    for name, length in latest["lengths"].items():
+        table = directory / name
+        if not table.is_file() or table.stat().st_size < length:
+            raise ConfigError(f"{table} is shorter than its checkpoint says; {MEND}")
+        if SEAL in latest and hash_of_first(table, length).hexdigest() != latest["tables"].get(name):
+            raise ConfigError(f"{table} has other rows than its checkpoint counted; {MEND}")
+    checked: dict[str, Any] = latest
+    return checked
+
+
+def fault_of(latest: Any) -> str:
+    """Why the content of a latest.json cannot be what a checkpoint wrote; '' where it can."""
+    if not isinstance(latest, dict):
+        return "lacks what a checkpoint says of itself"
+    if SEAL in latest and latest[SEAL] != seal_of(latest):
+        return "is damaged (it does not have the sha256 that it names)"
+    wanted = {"folder": str, "env_step": int, "wall_s": (int, float), "clocks": dict, "lengths": dict, "files": dict}
+    for name, kind in (wanted | ({"tables": dict} if SEAL in latest else {})).items():
+        if not isinstance(latest.get(name), kind):
+            return f"lacks what a checkpoint says of itself ({name})"
+    counts = [latest["env_step"], *latest["clocks"].values(), *latest["lengths"].values()]
+    if not all(type(count) is int and count >= 0 for count in counts):
+        return "counts something by what is no whole number"
+    names = [*latest["files"], *latest["lengths"]]
+    if not FOLDER.fullmatch(latest["folder"]) or any(".." in parts or "/" in parts for parts in map(parts_of, names)):
+        return "names files outside its run directory"
+    return ""
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name).parts
+
+
+def seal_of(latest: Mapping[str, Any]) -> str:
+    """The sha256 of all that a latest.json says, but for this itself."""
+    return digest({name: value for name, value in latest.items() if name != SEAL})
 
 
 def write_checkpoint(directory: Path, state: TrainState, facts: Mapping[str, Any]) -> None:
@@ -85,7 +130,7 @@ def write_checkpoint(directory: Path, state: TrainState, facts: Mapping[str, Any
     """
     folder = directory / "checkpoint"
     folder.mkdir(exist_ok=True)
-    older = [int(path.name.removeprefix("save-")) for path in folder.glob("save-*")]
+    older = [int(found[1]) for path in folder.iterdir() if (found := FOLDER.fullmatch(path.name))]
     saved = folder / f"save-{max(older, default=0) + 1}"
     saved.mkdir()
     try:
@@ -95,7 +140,8 @@ def write_checkpoint(directory: Path, state: TrainState, facts: Mapping[str, Any
             for path in [*paths, saved]:
                 sync(path)
         files = {path.relative_to(saved).as_posix(): sha256(path) for path in paths}
-        write_json(folder / "latest.json", {"folder": saved.name, "env_step": state.env_step, **facts, "files": files})
+        latest = {"folder": saved.name, "env_step": state.env_step, **facts, "files": files}
+        write_json(folder / "latest.json", {**latest, SEAL: seal_of(latest)})
     except BaseException:  # half a checkpoint only takes the room that the next one needs
         shutil.rmtree(saved, ignore_errors=True)
         raise

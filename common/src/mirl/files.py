@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader, or a kill, sees the old file or the new one and nothing between."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")  # see clear_drafts
     with naming(path):
         try:
             with draft.open("wb") as stream:
@@ -27,6 +28,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         sync(path.parent)
 
 
+def clear_drafts(folder: Path) -> None:
+    """Remove what writers left that were killed in the middle of `write_atomically`; nobody may be writing now."""
+    for path in folder.glob(".*.*"):
+        if re.fullmatch(r"\..+\.\d+", path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically, indented for people."""
     write_atomically(path, json.dumps(content, indent=2) + "\n")
@@ -36,7 +44,7 @@ def read_json(path: Path) -> Any:
     """Parsed JSON; raises ValueError naming the file where it cannot be parsed."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # brackets may be nested deeper than Python can follow
         raise ValueError(f"{path} is not valid JSON ({error})") from None
 
 
@@ -44,6 +52,19 @@ def sha256(path: Path) -> str:
     """Hexadecimal sha256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_of_first(path: Path, length: int) -> hashlib._Hash:
+    """sha256 of a file's first `length` bytes, to be updated or told; raises ValueError where it has fewer."""
+    content = hashlib.sha256()
+    with path.open("rb") as stream:
+        while length:
+            part = stream.read(min(length, 2**20))
+            if not part:
+                raise ValueError(f"{path} is shorter")
+            content.update(part)
+            length -= len(part)
+    return content
 
 
 def sync(path: Path) -> None:

@@ -25,9 +25,26 @@ def read_record(directory: Path) -> dict[str, Any] | None:
         record = read_json(path)
     except ValueError as error:
         raise ConfigError(f"{error}; {MEND}") from None
-    if not isinstance(record, dict) or not {"run_id", "paper", "config", "attempts"} <= set(record):
+    if not isinstance(record, dict):
         raise ConfigError(f"{path} lacks what a run says of itself; {MEND}")
+    for name, kind in (("run_id", str), ("paper", str), ("config", dict), ("attempts", list)):
+        if not isinstance(record.get(name), kind):
+            raise ConfigError(f"{path} lacks what a run says of itself ({name}); {MEND}")
+    if not record["attempts"] or not all(map(is_attempt, record["attempts"])):
+        raise ConfigError(f"{path} lacks what a run says of itself (attempts, each with start and status); {MEND}")
     return record
+
+
+def is_attempt(attempt: Any) -> bool:
+    return isinstance(attempt, dict) and all(isinstance(attempt.get(name), str) for name in ("start", "status"))
+
+
+def is_finished(directory: Path) -> bool:
+    """Whether a run directory holds a manifest; one that is empty or torn, as a power cut leaves it, is none."""
+    try:
+        return isinstance(read_json(directory / "manifest.json"), dict)
+    except (OSError, ValueError):
+        return False
 
 
 def refuse_another_config(directory: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirl.files import sha256, write_json
 from mirl.run import SCHEMA_VERSION, Run
+from mirl.versions import imported_versions
 
 if TYPE_CHECKING:
     from mirl.paper import Paper
@@ -38,7 +39,7 @@ def write_manifest(run: Run, paper: Paper, words: Sequence[str]) -> None:
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
         "cpu_count": os.cpu_count(),
-        "versions": dict(paper.versions(header.device)),
+        "versions": {**paper.versions(header.device), **imported_versions()},
         "start": attempts[0]["start"],
         "end": attempts[-1]["end"],
         "wall_s": round(run.wall_s, 3),

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, SupportsFloat, SupportsInt
 
-from mirl.files import naming
+from mirl.files import hash_of_first, naming
 from mirl.sinks import Sink
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Table:
         with naming(self.path):
             self.stream = self.path.open("ab", buffering=0)  # no buffer, so that a full disk is met here and not later
             self.stream.truncate(length or 0)
+            self.content = hash_of_first(self.path, length or 0)
         if not length:
             self.append([self.header])
 
@@ -44,13 +45,15 @@ class Table:
         content = memoryview("".join(line + "\n" for line in lines).encode())
         with naming(self.path):
             while content:
-                content = content[self.stream.write(content) :]
+                written = self.stream.write(content)
+                self.content.update(content[:written])
+                content = content[written:]
 
-    def sync(self) -> int:
-        """Make what was appended durable; returns the length in bytes."""
+    def sync(self) -> tuple[int, str]:
+        """Make what was appended durable; returns the length in bytes and the sha256 of so much."""
         with naming(self.path):
             os.fsync(self.stream.fileno())
-            return self.path.stat().st_size
+            return self.path.stat().st_size, self.content.hexdigest()
 
     def close(self) -> None:
         self.stream.close()
@@ -109,8 +112,8 @@ class Recorder:
         for sink in self.sinks:
             sink.image(env_step, name, image)
 
-    def sync(self) -> dict[str, int]:
-        """Make everything durable; returns the length of each table in bytes."""
+    def sync(self) -> dict[str, tuple[int, str]]:
+        """Make everything durable; returns the length of each table in bytes, and its sha256."""
         for sink in self.sinks:
             sink.flush()
         return {table.path.name: table.sync() for table in self.tables}

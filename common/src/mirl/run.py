@@ -15,11 +15,11 @@ from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, SupportsFloat, SupportsInt
 
 from mirl import config as configs
-from mirl.checkpoint import State, TrainState, read_latest, write_checkpoint
+from mirl.checkpoint import SEAL, State, TrainState, load_into, read_latest, write_checkpoint
 from mirl.clock import Clock, Progress
 from mirl.config import ConfigError
-from mirl.files import move_aside, write_json
-from mirl.folder import hold, read_record, refuse_another_config, refuse_foreign_files
+from mirl.files import clear_drafts, move_aside, write_json
+from mirl.folder import hold, is_finished, read_record, refuse_another_config, refuse_foreign_files
 from mirl.recorder import NonFiniteLoss, Recorder
 from mirl.signals import STOP_SIGNALS
 from mirl.sinks import Sink, TensorBoard, WeightsAndBiases
@@ -32,6 +32,9 @@ __all__ = ["Header", "Interrupted", "NonFiniteLoss", "Run", "TrainState", "open_
 SCHEMA_VERSION = 1
 RECORD_PERIOD_S = 2.0
 """run.json is rewritten at most this often while a run logs."""
+SAME_REQUEST_S = 1.0
+"""Signals within this time of the first are the same request: a cluster tells every process of a job at once, and those
+that started a trainer hand on what they hear."""
 
 
 class Interrupted(BaseException):
@@ -73,6 +76,7 @@ class Run:
         self.sink_names, self.lock = sinks, lock
         self.env_step = 0
         self.stop_signal: int | None = None
+        self.stop_asked_at = 0.0
         self.wall_s_before = 0.0
         self.began = time.monotonic()
         self.clocks: dict[str, Clock] = {}
@@ -110,7 +114,11 @@ class Run:
         """Load the checkpoint, if there is one, into `state` and cut the tables back to it; opens the recorder."""
         latest = read_latest(self.directory)
         if latest:
-            state.load(self.directory / "checkpoint" / latest["folder"])
+            if SEAL not in latest:
+                print(
+                    "this checkpoint is of an earlier version, whose latest.json has no checksum of its own", flush=True
+                )
+            load_into(state, self.directory, latest)
             self.env_step, self.wall_s_before, self.clocks_at = state.env_step, latest["wall_s"], latest["clocks"]
             for name, clock in self.clocks.items():
                 clock.last = self.clocks_at.get(name, 0)
@@ -149,9 +157,11 @@ class Run:
 
     def save(self, state: TrainState) -> None:
         """Write a checkpoint atomically; then raises Interrupted if a signal asked the run to stop."""
+        tables = self.opened.sync()
         facts = {
             "wall_s": self.wall_s,
-            "lengths": self.opened.sync(),
+            "lengths": {name: length for name, (length, _) in tables.items()},
+            "tables": {name: content for name, (_, content) in tables.items()},
             "clocks": {name: clock.last for name, clock in self.clocks.items()},
         }
         write_checkpoint(self.directory, state, facts)
@@ -173,9 +183,11 @@ class Run:
         self.lock.close()
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.stop_requested:  # whoever asks twice does not want to wait for the checkpoint
-            raise Interrupted(number, "at once, without a checkpoint")
-        self.stop_signal = number
+        if self.stop_requested:
+            if time.monotonic() - self.stop_asked_at < SAME_REQUEST_S:
+                return
+            raise Interrupted(number, "at once, without a checkpoint")  # who asks twice does not want to wait for one
+        self.stop_signal, self.stop_asked_at = number, time.monotonic()
         name = signal.Signals(number).name
         notice = f"\n{self.header.paper}: {name}: stopping at the next checkpoint; again stops at once\n"
         with contextlib.suppress(OSError):  # not print: the signal may have come in the middle of one
@@ -260,10 +272,12 @@ def open_run(
         record = read_record(directory)
         if record:
             refuse_another_config(directory, record["config"], resolve(header, config))
-            if (directory / "manifest.json").exists():
+            if is_finished(directory):
                 lock.close()
                 return None
             read_latest(directory)
+        for folder in (directory, directory / "checkpoint"):
+            clear_drafts(folder)
         run = Run(directory, header, config, sinks, save_every, lock)
         run.begin(record["attempts"] if record else [])
     except BaseException:

@@ -13,7 +13,7 @@ import pytest
 from processes import lives, trainers
 
 from mirl.suite import gpus
-from toy.driver import saved_step, wait_until
+from toy.driver import record, saved_step, wait_until
 
 CARDS = {"0": "GPU-a", "1": "GPU-b"}
 HOLD = """
@@ -101,14 +101,6 @@ def test_the_cards_that_somebody_names_are_the_ones_to_choose_from(monkeypatch: 
         assert not is_free()
 
 
-@pytest.mark.usefixtures("two_gpus")
-def test_the_choice_of_slurm_stands(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    monkeypatch.setenv("SLURM_JOB_ID", "7")
-    with gpus.taken() as mine:
-        assert mine == gpus.Share()
-
-
 @pytest.mark.parametrize("hidden", [True, False])
 def test_without_cards_there_is_nothing_to_take(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hidden: bool, request: pytest.FixtureRequest
@@ -176,6 +168,27 @@ def test_never_two_runs_on_one_card_even_when_a_runner_is_killed_and_no_trainer_
     assert outlived
     assert not lives(victim.process)
     assert not trainers(root)
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(("words", "given"), [((), ["0"]), (("--in-slurm-job",), ["0,1"])])
+def test_slurm_s_cards_stand_where_it_started_the_run_and_not_in_a_shell_within_somebody_s_job(
+    root: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], given: list[str]
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    command = [sys.executable, "-m", "mirl.suite.cli", "run", *words, "tiny/toy/line/drift@slow/seed0"]
+    runner = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: trainers(root), 60)
+    assert cards_in_use(root) == given
+    [trainer] = trainers(root)
+    wait_until(lambda: saved_step(trainer.directory) > 0)
+    runner.terminate()
+    if words:  # Slurm tells every process of a job
+        trainer.process.terminate()
+    runner.communicate(timeout=60)
+    assert record(trainer.directory)["status"] == "interrupted"
 
 
 @pytest.mark.usefixtures("two_gpus")

@@ -33,9 +33,9 @@ def runs(root: Path, method: str) -> list[Path]:
     return [root / f"results/runs/tiny/toy/line/{method}/seed{seed}" for seed in (0, 1)]
 
 
-def begin(root: Path, *words: str) -> subprocess.Popen[str]:
+def begin(root: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "mirl.suite.cli", *words],
+        [sys.executable, "-m", "mirl.suite.cli", *words], env={**os.environ, **environment},
         cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0,
     )  # fmt: skip
 
@@ -47,8 +47,9 @@ def has_checkpoint(directory: Path) -> bool:
 
 @pytest.fixture
 def begun(root: Path) -> subprocess.Popen[str]:
-    """Two slow runs, both past their second checkpoint."""
-    driver = begin(root, *SLOW, "--jobs", "2", "--retries", "1", "--retry-wait-s", "0")
+    """Two slow runs, both past their second checkpoint, begun in a shell within somebody's Slurm job."""
+    job = {"SLURM_JOB_ID": "9", "SLURM_STEP_ID": "0"}
+    driver = begin(root, *SLOW, "--jobs", "2", "--retries", "1", "--retry-wait-s", "0", **job)
     wait_until(lambda: all(has_checkpoint(directory) for directory in runs(root, "drift@slow")))
     return driver
 
@@ -141,6 +142,18 @@ def test_every_try_of_a_run_keeps_its_log(mirl, root: Path):
     logs = sorted(runs(root, "drift@broken")[0].glob("attempt-*.log"))
     assert [log.name for log in logs] == ["attempt-1.log", "attempt-2.log"]
     assert all("became nan" in log.read_text() for log in logs)
+
+
+def test_a_run_with_an_empty_manifest_is_not_finished_and_goes_on(mirl, root: Path):
+    words = (*TINY, "--method", "drift", "--seeds", "0")
+    assert mirl(*words).returncode == 0
+    before, manifest = rows(runs(root, "drift")[0]), runs(root, "drift")[0] / "manifest.json"
+    manifest.write_text("")
+    again = mirl(*words)
+    assert again.returncode == 0, again.stderr
+    assert "its manifest.json is empty or torn and is now manifest.json.aside-1; the run goes on" in again.stdout
+    assert json.loads(manifest.read_text())["status"] == "finished"
+    assert rows(runs(root, "drift")[0]) == before
 
 
 def test_status_shows_what_was_begun(mirl):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from mirl import config as configs
 from mirl.attempt_log import attempt_log
+from mirl.checkpoint import OUT_OF_MEMORY
 from mirl.commands.options import Parser, choose_of, natural_number, print_fields, require_option
 from mirl.config import Config, ConfigError
 from mirl.files import describe_os_error
@@ -24,9 +25,6 @@ from mirl.run import Header, Interrupted, NonFiniteLoss, Run, open_run
 
 if TYPE_CHECKING:
     from mirl.paper import Paper
-
-OUT_OF_MEMORY = ("OutOfMemoryError", "ResourceExhaustedError")
-"""What PyTorch and TensorFlow raise where a GPU's memory is full."""
 
 
 def run(paper: Paper, words: Sequence[str]) -> int:

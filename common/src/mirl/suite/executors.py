@@ -102,7 +102,7 @@ def on_slurm(root: Path, settings: cluster.Slurm, estimates: Sequence[Estimate],
     going_on = {} if choices.dry_run else slurm.take_over(root, [one.spec for one in estimates])
     return Executor(
         words=slurm.words(settings, root),
-        run_words=["--patience-s", str(CLUSTER_PATIENCE_S), *runner_words(choices)],
+        run_words=["--in-slurm-job", "--patience-s", str(CLUSTER_PATIENCE_S), *runner_words(choices)],
         resources=cluster.requests(settings, estimates, going_on),
         jobs=choices.jobs or settings.jobs,
         retries=settings.retries if choices.retries is None else choices.retries,

@@ -54,10 +54,10 @@ def count() -> int:
 def taken(runs_a_gpu: int = 1, poll_s: float = 1.0) -> Iterator[Share]:
     """A free GPU, or a free share of one where `runs_a_gpu` may run on each. Waits while all are taken.
 
-    Empty where Slurm has chosen already, or where there is none. The locks are this user's; those of another user are
+    Empty where there is none. The locks are this user's; those of another user are
     not seen.
     """
-    cards = {} if "SLURM_JOB_ID" in os.environ else visible()
+    cards = visible()
     if not cards:
         yield Share()
         return

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from mirl.clock import describe_duration
 from mirl.files import read_json
+from mirl.folder import is_finished
 from mirl.suite import gpus, host
 from mirl.suite.experiments import Cost, Experiments, RunSpec, registered_fields
 from mirl.suite.results import run_directory
@@ -74,7 +75,7 @@ def estimate_of(root: Path, experiments: Experiments, spec: RunSpec, here: Histo
         memory_mib=cost.memory_mib,
         disk_mib=here.disk_mib if here else cost.disk_mib,
         basis=f"{here.runs} finished here" if here else "registered cost",
-        finished=(run_directory(root, spec) / "manifest.json").exists(),
+        finished=is_finished(run_directory(root, spec)),
     )
 
 

@@ -9,8 +9,9 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from mirl.config import ConfigError
+from mirl.files import move_aside
+from mirl.folder import is_finished, read_record
 from mirl.manifest import lock_sha256
-from mirl.run import read_record
 from mirl.suite import containers, engine, plan, venvs
 from mirl.suite.driver_lock import driver_lock
 from mirl.suite.executors import LOCAL, Choices, choose_executor
@@ -35,6 +36,7 @@ def reproduce(
         console.print(f"nothing to do: {len(specs)} of {len(specs)} runs are finished")
         return True
     with driver_lock(root / "results/runs"):
+        set_aside_torn_manifests(root, left, console)
         estimates = list(plan.estimate_all(root, experiments, specs))
         executor = choose_executor(root, experiments, [one for one in estimates if not one.finished], choices)
         papers = {spec.paper for spec in left}
@@ -74,7 +76,16 @@ def dry_run(root: Path, experiments: Experiments, specs: Sequence[RunSpec], cons
 
 
 def unfinished(root: Path, specs: Sequence[RunSpec]) -> list[RunSpec]:
-    return [spec for spec in specs if not (run_directory(root, spec) / "manifest.json").exists()]
+    return [spec for spec in specs if not is_finished(run_directory(root, spec))]
+
+
+def set_aside_torn_manifests(root: Path, specs: Sequence[RunSpec], console: Console) -> None:
+    """Rename the manifests that are empty or torn: the engine would take these unfinished runs for done."""
+    for spec in specs:
+        manifest = run_directory(root, spec) / "manifest.json"
+        if manifest.exists():
+            aside = move_aside(manifest)
+            console.print(f"{spec}: its manifest.json is empty or torn and is now {aside.name}; the run goes on")
 
 
 def set_up_papers(root: Path, papers: set[str], device: str | None = None) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -14,9 +15,9 @@ from typing import Any
 
 from mirl.attempt_log import LOG_IS_KEPT, next_attempt_log
 from mirl.config import ConfigError, option_of
-from mirl.folder import hold, read_record
+from mirl.folder import hold, is_finished, read_record
 from mirl.signals import STOP_SIGNALS
-from mirl.suite import containers, gpus, slurm
+from mirl.suite import containers, gpus, slurm, venvs
 from mirl.suite.experiments import Experiments, RunSpec, registered_fields
 from mirl.suite.orphans import stop_with_parent, wait_for_group
 from mirl.suite.results import run_directory
@@ -41,21 +42,25 @@ def run(
     patience_s: float = 120.0,
     parent: int | None = None,
     runner: str = "venv",
+    in_slurm_job: bool = False,
 ) -> int:
     """Run one SPEC to its end; returns the trainer's exit code (128 + n if signal n ended it), 0 where it is finished.
 
     Waits `wait_s` seconds first, then up to `patience_s` for another process to let go of the run directory. A run that
     its scheduler's time limit stopped is put back into the queue. `parent`: who started it, and with whom it ends.
     `runner`: `venv` for the paper's environment, `docker` for its image; raises ConfigError where that is missing.
+    `in_slurm_job`: our Slurm executor started it as a job, which hands out GPUs and signals every process itself. Slurm's
+    variables do not say so: whoever works inside somebody's job has them too.
     """
     stop_with_parent(parent)
-    relay = SignalRelay()
+    relay = SignalRelay(all_hear_signals=in_slurm_job)
+    cards = nullcontext(gpus.Share()) if in_slurm_job else gpus.taken(runs_a_gpu)
     try:
         time.sleep(wait_s)
-        code = train(root, experiments, spec, runs_a_gpu, patience_s, relay, runner)
+        code = train(root, experiments, spec, cards, patience_s, relay, runner)
     except LimitIsNear:
         code = 128 + LIMIT_SIGNAL
-    if code and relay.limit_is_near:
+    if code and relay.limit_is_near and in_slurm_job:
         slurm.put_back()
     return code
 
@@ -64,7 +69,7 @@ def train(
     root: Path,
     experiments: Experiments,
     spec: RunSpec,
-    runs_a_gpu: int,
+    cards: AbstractContextManager[gpus.Share],
     patience_s: float,
     relay: SignalRelay,
     runner: str,
@@ -78,13 +83,13 @@ def train(
     if image:
         containers.end_leftover(image, directory)
     hold(directory, patience_s).close()
-    if (directory / "manifest.json").exists():
+    if is_finished(directory):
         print(f"{spec} is finished: nothing to do")
         return 0
-    with gpus.taken(runs_a_gpu) as share, next_attempt_log(directory).open("w") as log:
+    with cards as share, next_attempt_log(directory).open("w") as log:
         threads = str(experiments.papers[spec.paper].threads)
         added = {LOG_IS_KEPT: "1", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads}
-        environment = {**os.environ, **share.environment}
+        environment = {**venvs.clean_environment(), **share.environment}
         if image:
             start = containers.train_command(image, root, directory, words, environment.get(CARDS, ""), added)
         relay.trainer = trainer = subprocess.Popen(
@@ -135,11 +140,12 @@ def paper_python(root: Path, paper: str) -> Path:
 class SignalRelay:
     """Hands SIGTERM and SIGINT to the trainer's process group, which saves a checkpoint and ends.
 
-    Not in a Slurm step, whose signals reach every process of it: a trainer that hears one twice stops at once.
-    LIMIT_SIGNAL, which a trainer ignores, becomes SIGTERM.
+    Not in a job of our Slurm executor, whose signals reach every process of it. LIMIT_SIGNAL, which a trainer ignores,
+    becomes SIGTERM.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, all_hear_signals: bool) -> None:
+        self.all_hear_signals = all_hear_signals
         self.trainer: subprocess.Popen[bytes] | None = None
         self.limit_is_near = False
         signal.signal(LIMIT_SIGNAL, self.at_limit)
@@ -149,7 +155,7 @@ class SignalRelay:
     def hand_on(self, number: int, frame: FrameType | None) -> None:
         if self.trainer is None:
             raise SystemExit(128 + number)
-        if "SLURM_STEP_ID" not in os.environ:
+        if not self.all_hear_signals:
             self.tell_trainer(number)
 
     def at_limit(self, number: int, frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mirl.suite import venvs
 from mirl.suite.experiments import Experiments, RunSpec
 from mirl.suite.runner import paper_python, train_arguments
 
@@ -35,7 +36,9 @@ def check(root: Path, experiments: Experiments, paper: str) -> Iterator[str]:
 
 def call(command: Sequence[str]) -> None:
     """Run a program. Raises SelfcheckError where it failed."""
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=venvs.clean_environment()
+    )
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
         raise SelfcheckError(f"`{' '.join(command[1:])}` ended with {done.returncode}: {last}")

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
-import tomllib
 import urllib.request
+from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 
 DEVICES = ("cpu", "gpu")
@@ -23,8 +26,28 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """Where PyTorch publishes its CPU builds; the variable TORCH_CPU_INDEX replaces it, empty means pip's own setting."""
 
 
+NOT_FROM_THE_SHELL = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONOPTIMIZE")
+"""Variables that change what an interpreter imports, or whether it checks its assertions."""
+HOW_PIP_REACHES_AN_INDEX = (
+    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_CONFIG_FILE", "PIP_CERT",
+    "PIP_CLIENT_CERT", "PIP_TRUSTED_HOST", "PIP_PROXY", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT", "PIP_RETRIES",
+    "PIP_CACHE_DIR", "PIP_NO_CACHE_DIR", "PIP_ROOT_USER_ACTION", "PIP_KEYRING_PROVIDER",
+)  # fmt: skip
+"""pip's other variables say what is installed and where, which is the lock's matter."""
+
+
 class SetupError(RuntimeError):
     """What stopped the set-up, in one line that says how to mend it."""
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's variables without those that put other packages in the place of the locked ones."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in NOT_FROM_THE_SHELL and (not name.startswith("PIP_") or name in HOW_PIP_REACHES_AN_INDEX)
+    }
+    return {**kept, "PYTHONNOUSERSITE": "1"}
 
 
 def detect_device() -> str:
@@ -64,8 +87,10 @@ def set_up(project: Path, device: str, listing: Path | None = None) -> None:
         return
     install_locked(project, device, listing)
     common = project if (project / "src/mirl").is_dir() else project.parents[1] / "common"
-    for folder in dict.fromkeys([common, project]):
+    sources = list(dict.fromkeys([common, project]))
+    for folder in sources:
         pip(project / PYTHON, "--no-deps", "--editable", str(folder))
+    refuse_strangers(project, listing, sources)
     (project / ".venv" / READY).write_text(fingerprint(project, listing))
 
 
@@ -87,17 +112,22 @@ def make_venv(project: Path) -> Path:
     if not (3, 11) <= sys.version_info[:2] < (3, 13):
         raise SetupError(f"Python 3.11 or 3.12 is needed, this is {sys.version.split()[0]}; name one: make PYTHON=…")
     done = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", str(project / ".venv")], capture_output=True, text=True
-    )
+        [sys.executable, "-m", "venv", "--clear", str(project / ".venv")],
+        capture_output=True, text=True, env=clean_environment(),
+    )  # fmt: skip
     if done.returncode != 0:
-        raise SetupError("python3.11 cannot make virtual environments; Debian and Ubuntu: apt install python3.11-venv")
+        said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
+        name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        if importlib.util.find_spec("ensurepip") is None:
+            raise SetupError(f"{name} comes without venv; Debian and Ubuntu: sudo apt-get install -y {name}-venv")
+        raise SetupError(f"{name} -m venv {project}/.venv failed: {said[-1]}")
     return project / PYTHON
 
 
 def pip(python: Path, *arguments: str) -> None:
     """`pip install`, quiet; raises SetupError with pip's own last lines."""
-    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-user", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
     if done.returncode != 0:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()[
             -1:
@@ -107,6 +137,8 @@ def pip(python: Path, *arguments: str) -> None:
 
 def locked_version(project: Path, package: str) -> str | None:
     """The version of `package` in the project's lock, None where it is not locked."""
+    import tomllib  # Python 3.11; `make doctor` reads this file with whatever Python there is
+
     packages = tomllib.loads((project / "poetry.lock").read_text(encoding="utf-8"))["package"]
     return next((entry["version"] for entry in packages if entry["name"] == package), None)
 
@@ -116,11 +148,63 @@ def install_cpu_torch(python: Path, version: str) -> None:
     index = os.environ.get("TORCH_CPU_INDEX", TORCH_CPU_INDEX)
     source = ["--index-url", index] if index and answers(index) else []
     pip(python, "--no-deps", *source, f"torch=={version}")
-    if subprocess.run([str(python), "-c", "import torch"], capture_output=True).returncode != 0:
+    imported = subprocess.run([str(python), "-c", "import torch"], capture_output=True, env=clean_environment())
+    if imported.returncode != 0:
         raise SetupError(
             f"the torch {version} that pip found does not start without CUDA; "
             "set TORCH_CPU_INDEX to an index with CPU builds, or use DEVICE=gpu"
         )
+
+
+def refuse_strangers(project: Path, listing: Path, sources: Sequence[Path]) -> None:
+    """Raises SetupError where the environment would import something from elsewhere, or not what is listed."""
+    words = ["--strangers", "--requirements", str(listing), str(project), *map(str, sources)]
+    command = [str(project / PYTHON), "-P", str(Path(__file__).resolve()), *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
+    if done.returncode != 0:
+        said = (done.stdout.strip() or done.stderr.strip()).splitlines()
+        raise SetupError(f"{project}/.venv is not what its lock says: {said[0] if done.stdout else said[-1]}")
+
+
+def strangers(listing: Path, sources: Sequence[Path]) -> Iterator[str]:
+    """What this interpreter lacks of the listing, or would import from elsewhere than its environment and `sources`."""
+    installed = {canonical(one.name): one.version for one in reversed(list(metadata.distributions()))}
+    for name, version in listed(listing):
+        found = installed.get(canonical(name), "")
+        if found.partition("+")[0] != version:
+            yield f"{name} {found} instead of {version}" if found else f"{name} {version} is missing"
+    for folder in sources:
+        for package in (path.parent.name for path in folder.glob("src/*/__init__.py")):
+            if place := imported_outside(package, [folder]):
+                yield f"{package} comes from {place}"
+    for module in filter(str.isidentifier, metadata.packages_distributions()):
+        if place := imported_outside(module, [Path(sys.prefix), *sources]):
+            yield f"{module} comes from {place}"
+
+
+def imported_outside(module: str, homes: Sequence[Path]) -> str:
+    """Where `import module` would find it, if that is in none of `homes`; '' otherwise, or where it finds nothing."""
+    spec = importlib.util.find_spec(module)
+    if spec is None:
+        return ""
+    place = spec.origin or next(iter(spec.submodule_search_locations or ()), "")
+    inside = any(Path(place).resolve().is_relative_to(home.resolve()) for home in homes)
+    return "" if inside else place
+
+
+def listed(listing: Path) -> list[tuple[str, str]]:
+    """(name, version) of what a listing wants wherever it is installed."""
+    lines = re.findall(r"^([\w.-]+)==([^ ;\\]+)([^\n]*)", listing.read_text(encoding="utf-8"), re.MULTILINE)
+    return [
+        (name, version.partition("+")[0])
+        for name, version, marker in lines
+        if not re.search("platform|implementation", marker)
+    ]
+
+
+def canonical(name: str) -> str:
+    """A distribution's name as all its spellings have it in common."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def answers(url: str, timeout_s: float = 5.0) -> bool:
@@ -170,9 +254,15 @@ def main() -> int:
     parser.add_argument("--device", choices=DEVICES, default=None, help="default: gpu where a driver answers")
     parser.add_argument("--requirements", type=Path, help="another export of the lock; default: the device's")
     parser.add_argument("--locked-only", action="store_true", help="leave our own packages out")
+    parser.add_argument("--strangers", action="store_true", help="say what this interpreter imports from elsewhere")
+    parser.add_argument("sources", type=Path, nargs="*", help="with --strangers: folders of our own packages")
     options = parser.parse_args()
     project, device = options.project, options.device or detect_device()
     listing = options.requirements or requirements(project, device)
+    if options.strangers:
+        found = list(strangers(listing, options.sources))
+        print("\n".join(found))
+        return 1 if found else 0
     try:
         for needed in (project / "poetry.lock", listing):
             if not needed.exists():

@@ -64,10 +64,10 @@ def bench(
     root: Root = None,
 ) -> None:
     """Speed of a paper here, beside its plain twin."""
-    from mirl.suite import runner
+    from mirl.suite import runner, venvs
 
     place, experiments = open_experiments(root)
     name = one_paper(experiments, paper)
     words = ["--task", choose("task", task, experiments.papers[name].tasks)] if task else []
     command = [str(runner.paper_python(place, name)), "-m", name, "bench", *words, *(["--json"] if json else [])]
-    raise typer.Exit(subprocess.run(command).returncode)
+    raise typer.Exit(subprocess.run(command, env=venvs.clean_environment()).returncode)

@@ -164,6 +164,9 @@ def run(
         int | None, typer.Option(help="Stop when this process, which started it, has ended.", show_default=False)
     ] = None,
     runner: RunnerOption = "venv",
+    in_slurm_job: Annotated[
+        bool, typer.Option("--in-slurm-job", help="Slurm started it, hands out GPUs and signals every process.")
+    ] = False,
     root: Root = None,
 ) -> None:
     """Run one SPEC to its end: what the engine calls."""
@@ -174,4 +177,6 @@ def run(
     parsed = RunSpec.parse(spec)
     registry.select(experiments, parsed.budget, parsed.paper, parsed.task, parsed.labelled_method, [parsed.seed])
     where = choose("runner", runner, containers.RUNNERS)
-    raise typer.Exit(running.run(place, experiments, parsed, runs_per_gpu, wait_s, patience_s, parent, where))
+    raise typer.Exit(
+        running.run(place, experiments, parsed, runs_per_gpu, wait_s, patience_s, parent, where, in_slurm_job)
+    )
