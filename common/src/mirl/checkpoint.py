@@ -101,7 +101,14 @@ def fault_of(latest: Any) -> str:
         return "lacks what a checkpoint says of itself"
     if SEAL in latest and latest[SEAL] != seal_of(latest):
         return "is damaged (it does not have the sha256 that it names)"
-    wanted = {"folder": str, "env_step": int, "wall_s": (int, float), "clocks": dict, "lengths": dict, "files": dict}
+    wanted: dict[str, Any] = {
+        "folder": str,
+        "env_step": int,
+        "wall_s": (int, float),
+        "clocks": dict,
+        "lengths": dict,
+        "files": dict,
+    }
     for name, kind in (wanted | ({"tables": dict} if SEAL in latest else {})).items():
         if not isinstance(latest.get(name), kind):
             return f"lacks what a checkpoint says of itself ({name})"

@@ -126,6 +126,19 @@ def rewrite(tree: Path, name: str, text: str) -> None:
     change(tree / HERE, files={**manifest()["files"], name: sha(text)})
 
 
+def another_gym(tree: Path) -> None:
+    """A run whose shell brought a gym of its own; its numpy and its build of torch are the locked ones."""
+    lock = tree.parent / "papers/toy/poetry.lock"
+    lock.parent.mkdir(parents=True)
+    (tree.parent / "reproduce.yaml").write_text("")
+    locked = {"gym": "0.17.2", "numpy": "2.4.6", "torch": "2.13.0"}
+    lock.write_text(
+        "".join(f'[[package]]\nname = "{name}"\nversion = "{version}"\n' for name, version in locked.items())
+    )
+    imported = {**locked, "gym": "0.26.2", "torch": "2.13.0+cpu", "threads": 1}
+    change(tree / HERE, lock_sha256=sha(lock.read_text()), versions=imported)
+
+
 def changed_config(tree: Path) -> None:
     change(tree / HERE, config={**manifest()["config"], "speed": 2.0})
 
@@ -185,6 +198,7 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
      lambda tree: change(tree / HERE, run_id="toy/line/drift/seed9")),
     ("manifest-config", "does not have the sha256", changed_config),
     ("manifest-config", "config has seed 4, the manifest 0", other_seed),
+    ("manifest-versions", "imported gym 0.26.2, the lock that it names has 0.17.2", another_gym),
     ("manifest-files", "metrics.csv does not have the sha256",
      lambda tree: edit(tree / HERE / "metrics.csv", "3.0", "9.0")),
     ("manifest-files", "policy.th is missing", lambda tree: (tree / HERE / "policy.th").unlink()),

@@ -135,6 +135,19 @@ def test_a_paper_that_is_not_set_up_is_one_line_with_the_command_that_mends_it(m
     assert refused.stderr == "mirl: papers/toy/.venv is not set up; run: make setup PAPER=toy\n"
 
 
+def test_a_trainer_sees_nothing_of_what_the_shell_brings_python_and_pip(mirl, root: Path):
+    python = root / "papers/toy/.venv/bin/python"
+    python.write_text(python.read_text().replace("PYTHONPATH=", 'env > "$0.env"; PYTHONPATH='))
+    theirs = root / "theirs"
+    theirs.mkdir()
+    done = mirl("run", "tiny/toy/line/drift/seed0", PYTHONPATH=str(theirs), PIP_TARGET=str(theirs), PYTHONUSERBASE="x")
+    assert done.returncode == 0, done.stderr
+    seen = python.with_name("python.env").read_text()
+    assert str(theirs) not in seen.replace(f"PWD={root}", "")
+    assert "PYTHONUSERBASE" not in seen
+    assert "PYTHONNOUSERSITE=1" in seen
+
+
 def test_every_try_of_a_run_keeps_its_log(mirl, root: Path):
     assert (
         mirl(*TINY, "--method", "drift@broken", "--seeds", "0", "--retries", "1", "--retry-wait-s", "0").returncode == 1

@@ -49,8 +49,8 @@ def run(
     Waits `wait_s` seconds first, then up to `patience_s` for another process to let go of the run directory. A run that
     its scheduler's time limit stopped is put back into the queue. `parent`: who started it, and with whom it ends.
     `runner`: `venv` for the paper's environment, `docker` for its image; raises ConfigError where that is missing.
-    `in_slurm_job`: our Slurm executor started it as a job, which hands out GPUs and signals every process itself. Slurm's
-    variables do not say so: whoever works inside somebody's job has them too.
+    `in_slurm_job`: our Slurm executor started it; Slurm hands out GPUs and signals every process itself. Its variables
+    do not say so: whoever works inside somebody's job has them too.
     """
     stop_with_parent(parent)
     relay = SignalRelay(all_hear_signals=in_slurm_job)

@@ -102,7 +102,7 @@ def install_locked(project: Path, device: str, listing: Path) -> None:
     install_system_packages(project)
     python = make_venv(project)
     pip(python, "--require-hashes", "--no-deps", "--requirement", str(listing))
-    if device == "cpu" and (version := locked_version(project, "torch")):
+    if device == "cpu" and (version := locked_versions(project).get("torch")):
         install_cpu_torch(python, version)
     (project / ".venv" / LOCKED).write_text(fingerprint(project, listing))
 
@@ -135,12 +135,12 @@ def pip(python: Path, *arguments: str) -> None:
         raise SetupError(f"pip install {' '.join(arguments)} failed: {' '.join(errors)}")
 
 
-def locked_version(project: Path, package: str) -> str | None:
-    """The version of `package` in the project's lock, None where it is not locked."""
+def locked_versions(project: Path) -> dict[str, str]:
+    """Package -> version of the project's lock, by canonical names."""
     import tomllib  # Python 3.11; `make doctor` reads this file with whatever Python there is
 
     packages = tomllib.loads((project / "poetry.lock").read_text(encoding="utf-8"))["package"]
-    return next((entry["version"] for entry in packages if entry["name"] == package), None)
+    return {canonical(entry["name"]): entry["version"] for entry in packages}
 
 
 def install_cpu_torch(python: Path, version: str) -> None:
@@ -167,7 +167,10 @@ def refuse_strangers(project: Path, listing: Path, sources: Sequence[Path]) -> N
 
 
 def strangers(listing: Path, sources: Sequence[Path]) -> Iterator[str]:
-    """What this interpreter lacks of the listing, or would import from elsewhere than its environment and `sources`."""
+    """What this interpreter lacks of the listing, or would import from elsewhere than its environment and `sources`.
+
+    sources: the folders of our own packages, each with a `src`.
+    """
     installed = {canonical(one.name): one.version for one in reversed(list(metadata.distributions()))}
     for name, version in listed(listing):
         found = installed.get(canonical(name), "")
@@ -175,21 +178,20 @@ def strangers(listing: Path, sources: Sequence[Path]) -> Iterator[str]:
             yield f"{name} {found} instead of {version}" if found else f"{name} {version} is missing"
     for folder in sources:
         for package in (path.parent.name for path in folder.glob("src/*/__init__.py")):
-            if place := imported_outside(package, [folder]):
+            if place := imported_outside(package, folder / "src"):
                 yield f"{package} comes from {place}"
     for module in filter(str.isidentifier, metadata.packages_distributions()):
-        if place := imported_outside(module, [Path(sys.prefix), *sources]):
+        if place := imported_outside(module, Path(sys.prefix)):
             yield f"{module} comes from {place}"
 
 
-def imported_outside(module: str, homes: Sequence[Path]) -> str:
-    """Where `import module` would find it, if that is in none of `homes`; '' otherwise, or where it finds nothing."""
+def imported_outside(module: str, home: Path) -> str:
+    """Where `import module` would find it, if that is not in `home`; '' otherwise, or where it finds nothing."""
     spec = importlib.util.find_spec(module)
     if spec is None:
         return ""
     place = spec.origin or next(iter(spec.submodule_search_locations or ()), "")
-    inside = any(Path(place).resolve().is_relative_to(home.resolve()) for home in homes)
-    return "" if inside else place
+    return "" if Path(place).resolve().is_relative_to(home.resolve()) else place
 
 
 def listed(listing: Path) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mirl.suite.check import privacy, registration, runs, tables, tabular
+from mirl.suite.check import environment, privacy, registration, runs, tables, tabular
 from mirl.suite.check.findings import CHECKS, Check, Finding, run_checks
 from mirl.suite.check.loader import Tree, load
 from mirl.suite.check.registration import ask
@@ -13,7 +13,7 @@ from mirl.suite.experiments import Experiments
 
 __all__ = ["CHECKS", "Check", "Finding", "Tree", "ask", "check", "failed", "load", "render", "run_checks"]
 
-MODULES = (registration, runs, tabular, tables, privacy)
+MODULES = (registration, runs, environment, tabular, tables, privacy)
 """Imported for the checks that they register."""
 
 
