@@ -104,6 +104,12 @@ def good(tmp_path_factory: pytest.TempPathFactory, experiments: Experiments) -> 
     return tree
 
 
+def question(table: str, last: str) -> str:
+    """The table with the column `questioned`, empty but in its last row."""
+    header, *rows = table.splitlines()
+    return "\n".join([f"{header},questioned", *(f"{row}," for row in rows[:-1]), f"{rows[-1]},{last}"]) + "\n"
+
+
 def pack(folder: Path, name: str, text: str) -> None:
     (folder / f"{name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
 
@@ -248,6 +254,12 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
     ("reported-seed-rows", "line 2: seed:",
      lambda tree: edit(tree / "reference/toy-seeds.csv", "return,0,", "return,a,")),
     ("reported-seed-rows", "line 2: source:", lambda tree: edit(tree / "reference/toy-seeds.csv", "a file", "")),
+    ("reference-rows", "line 3: questioned: must be one line of at most 300 characters, has 301",
+     lambda tree: (tree / "reference/toy.csv").write_text(question(REFERENCE, "why" + "?" * 298))),
+    ("reference-rows", "line 2: only a number with role result can be questioned",
+     lambda tree: (tree / "reference/toy.csv").write_text(question(REFERENCE.rpartition("line,")[0], "why?"))),
+    ("reported-seed-rows", "line 2: questioned: must be one line",
+     lambda tree: (tree / "reference/toy-seeds.csv").write_text(question(SEEDS, '"two\nlines"'))),
     ("stated-rows", "line 2: statistic:", lambda tree: edit(tree / "reference/toy-stated.csv", ",mean,", ",mode,")),
     ("stated-rows", "a test, and nothing else, is against another method",
      lambda tree: edit(tree / "reference/toy-stated.csv", ",mean,", ",p,")),

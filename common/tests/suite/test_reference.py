@@ -65,6 +65,33 @@ def test_other_rows_keep_their_bytes(mirl, path: Path):
     )
 
 
+def test_a_questioned_number_is_added_and_shown_and_lets_no_verdict_pass(mirl, root: Path, path: Path):
+    fact = "two methods differ by exactly 800"
+    added = mirl("reference", "add", *ROW, "--questioned", fact)
+    assert added.returncode == 0, added.stderr
+    assert "being questioned it carries no verdict" in added.stdout
+    assert [row.questioned for row in read_references(root, "toy")] == [fact]
+    assert mirl("check", "results/reference").returncode == 0
+    compared = mirl("compare", "--paper", "toy").stdout
+    assert "12.50 ± 2.00 (?)" in compared
+    assert f"questioned: {fact}" in " ".join(compared.split())
+    listed = " ".join(mirl("list", "--paper", "toy").stdout.split())
+    assert "12.50 ± 2.00 (?)" in listed
+    assert "no verdict against it passes" in listed
+
+
+def test_an_older_table_without_the_column_is_read_and_gains_it_when_it_is_needed(mirl, root: Path, path: Path):
+    path.parent.mkdir(parents=True)
+    header = "task,method,setting,metric,env_steps,value,spread,spread_kind,n,unit,role,provenance,source,note"
+    path.write_text(f'{header}\nline,any,,eval/return,,1.00,,,,points,floor,computed,"by hand, twice",\n')
+    assert mirl("check", "results/reference").returncode == 0
+    assert mirl("reference", "add", *ROW, "--questioned", "a fact").returncode == 0
+    assert path.read_text().startswith(
+        f'{header},questioned\nline,any,,eval/return,,1.00,,,,points,floor,computed,"by hand, twice",,\n'
+    )
+    assert [row.questioned for row in read_references(root, "toy")] == ["", "a fact"]
+
+
 def test_ceilings_and_other_metrics_are_context(mirl):
     bound = changed(method="any", role="ceiling", spread=None, spread_kind=None, reported_seeds=None)
     assert "names it as the ceiling of any on line" in mirl("reference", "add", *bound).stdout
@@ -89,6 +116,9 @@ def test_ceilings_and_other_metrics_are_context(mirl):
         ({"spread_kind": "range"}, "--spread-kind: Input should be 'sd', 'sem', 'ci95'"),
         ({"reported_seeds": "0"}, "--reported-seeds: Input should be greater than or equal to 1, got '0'"),
         ({"env_steps": "0"}, "--env-steps: Input should be greater than or equal to 1"),
+        ({"questioned": "why " * 80}, "--questioned: must be one line of at most 300 characters, has 319"),
+        ({"questioned": "two\nlines"}, "--questioned: must be one line"),
+        ({"questioned": "a fact", "role": "ceiling", "method": "any"}, "only a number with role result can be"),
         ({"role": "guess"}, "--role: Input should be 'result', 'ceiling' or 'floor'"),
         ({"method": "any"}, "method any is for ceilings and floors"),
         ({"metric": "eval/length"}, "--unit is needed: eval/length is not a registered metric of line"),

@@ -94,6 +94,16 @@ def test_no_spread_on_either_side_proves_no_equivalence_but_may_prove_a_differen
     assert judge(same, [reference(spread=2.0)], TASK, "paper").verdict == "equivalent"
 
 
+@pytest.mark.parametrize("by", [0.0, 30.0, -30.0])
+def test_a_questioned_number_lets_no_seeds_pass_and_says_the_fact_and_how_far_we_are(by: float) -> None:
+    judgement = judge(shifted(by), [reference(questioned="two methods differ by exactly 800")], TASK, "paper")
+    assert judgement.verdict == "inconclusive"
+    assert judgement.reason.startswith("questioned: two methods differ by exactly 800; our mean differs from it by")
+    assert judgement.difference == pytest.approx(by)
+    few = judge(Seeds({0: float("nan")}), [reference(questioned="a fact")], TASK, "paper")
+    assert (few.verdict, few.reason) == ("inconclusive", "questioned: a fact")
+
+
 def test_of_two_floors_the_harder_one_is_named() -> None:
     bound = {"method": "any", "role": "floor", "spread": None, "spread_kind": "", "n": None}
     floors = [reference(value=value, **bound) for value in (20.0, 60.0)]

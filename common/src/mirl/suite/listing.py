@@ -15,7 +15,7 @@ from mirl.suite.results import Source
 from mirl.verdict import comparison
 from mirl.verdict.comparison import ComparisonRow
 from mirl.verdict.evidence import spec_of
-from mirl.verdict.tables import cells_of
+from mirl.verdict.tables import QUESTIONED, cells_of
 
 COLUMNS = (
     "paper",
@@ -72,7 +72,17 @@ def render(listed: Sequence[Entry]) -> Table:
         table.add_column(column, justify="right" if column in ("seeds", "cost a seed") else "left")
     for entry in listed:
         table.add_row(*cells(entry))
+    if questioned_sentence(listed):
+        table.caption = questioned_sentence(listed)
+        table.caption_justify = "left"
     return table
+
+
+def questioned_sentence(listed: Sequence[Entry]) -> str:
+    """What the mark behind a reported number means; nothing where there is none."""
+    facts = {entry.row.reference.questioned for entry in listed if entry.row.reference} - {""}
+    mark = f"{QUESTIONED}: a fact speaks against the reported number, and no verdict against it passes; "
+    return f"{mark}`mirl compare` says which." if facts else ""
 
 
 def markdown(listed: Sequence[Entry]) -> str:
@@ -82,4 +92,5 @@ def markdown(listed: Sequence[Entry]) -> str:
     lines = [COLUMNS[:-1], ["---"] * (len(COLUMNS) - 1), *(cells(entry)[:-1] for entry in run)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     missing = sum(not entry.row.ours.n for entry in registered)
-    return f"{table}\n\nNot run at the paper's budget: {missing} of {len(registered)} rows."
+    left = f"Not run at the paper's budget: {missing} of {len(registered)} rows."
+    return f"{table}\n\n{' '.join(filter(None, (left, questioned_sentence(run))))}"

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mirl.config import ConfigError
 from mirl.files import write_atomically
@@ -20,6 +20,7 @@ Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\+00:00|Z)
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 Text = Annotated[str, Field(min_length=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+SENTENCE_LENGTH = 300
 Provenance = Literal["paper_table", "paper_figure", "author_data", "computed", "measured"]
 LEAST_SEEDS = 5
 """Fewer seeds carry no claim and make no band."""
@@ -35,7 +36,15 @@ def empty_is_none(cell: Any) -> Any:
     return None if cell == "" else cell
 
 
+def short_line(cell: str) -> str:
+    if len(cell) > SENTENCE_LENGTH or "\n" in cell or "\r" in cell:
+        raise ValueError(f"must be one line of at most {SENTENCE_LENGTH} characters, has {len(cell)}")
+    return cell.strip()
+
+
 EmptyIsNone = BeforeValidator(empty_is_none)
+Sentence = Annotated[str, AfterValidator(short_line)]
+"""Longer stories belong in a document."""
 
 
 class Record(BaseModel):
@@ -108,9 +117,13 @@ class Reference(Record):
     source: Text
     """Table, figure, file or computation, so that a reader finds it again."""
     note: str
+    questioned: Sentence = ""
+    """The fact for which the number can carry no pass, such as seeds that independent runs cannot give; empty: none."""
 
     @model_validator(mode="after")
     def consistent(self) -> Reference:
+        if self.questioned and self.role != "result":
+            raise ValueError("only a number with role result can be questioned")
         if (self.spread is None) != (self.spread_kind == ""):
             raise ValueError("spread and spread_kind are given together or not at all")
         if self.method == "any" and self.role == "result":
@@ -136,6 +149,8 @@ class ReportedSeed(Record):
     """With the digits that were released: they say how much rounding hides."""
     provenance: Provenance
     source: Text
+    questioned: Sentence = ""
+    """As of a Reference."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -245,13 +260,19 @@ def columns(kind: type[Record]) -> list[str]:
     return list(kind.model_fields)
 
 
+def known_columns(header: Sequence[str], kind: type[Record]) -> bool:
+    """Whether a table has the columns of its kind; an older one may lack the last, whose cells are then empty."""
+    needed = [name for name, field in kind.model_fields.items() if field.is_required()]
+    return list(header) in (columns(kind), needed)
+
+
 def parse_table(text: str, kind: type[Row]) -> tuple[list[Row], list[str]]:
     """The rows of a CSV text and, for those that are wrong, sentences that name the line."""
     try:
         table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         return [], [f"is not a table: {' '.join(str(error).split())}"]
-    if list(table.columns) != columns(kind):
+    if not known_columns(list(map(str, table.columns)), kind):
         return [], [f"has the columns {','.join(map(str, table.columns))}; it must have {','.join(columns(kind))}"]
     rows: list[Row] = []
     faults: list[str] = []

@@ -33,9 +33,23 @@ def add(root: Path, paper: str, entry: PaperEntry, cells: Mapping[str, object]) 
                 f"{', ' + row.setting if row.setting else ''}{steps} ({known.source}); edit that line"
             )
     text = path.read_text(encoding="utf-8") if path.exists() else ",".join(columns(Reference)) + "\n"
+    text += "" if text.endswith("\n") else "\n"
+    if row.questioned:
+        text = with_all_columns(text)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text + ("" if text.endswith("\n") else "\n") + line_of(row))
+    write_atomically(path, text + line_of(row, width=len(text.partition("\n")[0].split(","))))
     return path, row
+
+
+def with_all_columns(text: str) -> str:
+    """A table that can be read, with the columns that are younger than it, empty; the other cells as they are."""
+    header, *rows = csv.reader(io.StringIO(text))
+    missing = columns(Reference)[len(header) :]
+    if not missing:
+        return text
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([header + missing, *(row + [""] * len(missing) for row in rows)])
+    return stream.getvalue()
 
 
 def same_number(known: Reference, row: Reference, task: Task) -> bool:
@@ -80,11 +94,11 @@ def chosen_setting(task: Task, setting: str) -> Task | None:
     return task.in_setting(setting) if setting in task.all_settings else None
 
 
-def line_of(row: Reference) -> str:
-    """One line of CSV; numbers as short as they were given."""
+def line_of(row: Reference, width: int | None = None) -> str:
+    """One line of CSV, of the first `width` columns; numbers as short as they were given."""
     stream = io.StringIO()
     cells = ["" if value is None else shown(value) for value in row.model_dump().values()]
-    csv.writer(stream, lineterminator="\n").writerow(cells)
+    csv.writer(stream, lineterminator="\n").writerow(cells[:width])
     return stream.getvalue()
 
 
@@ -97,6 +111,8 @@ def use_of(row: Reference, task: Task) -> str:
     judged = {one.metric.name for one in (task.in_setting(setting) for setting in task.all_settings)}
     if row.metric not in judged:
         return f"kept as context: verdicts on {row.task} use {', '.join(sorted(judged))}"
+    if row.questioned:
+        return f"`mirl compare` names it beside {row.method} on {row.task}; being questioned it carries no verdict"
     if row.role != "result":
         return f"`mirl compare` names it as the {row.role} of {row.method} on {row.task}"
     return f"`mirl compare` holds {row.method} on {row.task} against it"

@@ -104,9 +104,11 @@ def unregistered_option(command: Sequence[str], config: Mapping[str, Any], field
 def released_seeds(
     entry: PaperEntry, rows: Sequence[ReportedSeed], task: str, setting: str, method: str, budget: Budget
 ) -> Seeds:
-    """The authors' values of the registered metric, by registered seed."""
+    """The authors' values of the registered metric, by registered seed. One that is questioned counts, with a fault."""
     metric = entry.tasks[task].in_setting(setting).metric.name
     wanted = entry.tasks[task].budgets[budget].of(method).seeds
-    found = {row.seed: float(row.value) for row in rows if (row.task, row.method, row.metric) == (task, method, metric)}
-    values = {seed: found[seed] for seed in wanted if seed in found}
-    return Seeds(values, {seed: "not released" for seed in wanted if seed not in found})
+    found = {row.seed: row for row in rows if (row.task, row.method, row.metric) == (task, method, metric)}
+    values = {seed: float(found[seed].value) for seed in wanted if seed in found}
+    faults = {seed: "not released" for seed in wanted if seed not in found}
+    questioned = {seed: f"questioned: {found[seed].questioned}" for seed in values if found[seed].questioned}
+    return Seeds(values, faults | questioned)

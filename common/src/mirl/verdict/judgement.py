@@ -6,6 +6,7 @@ The rules, in this order:
 2. the tiny budget: `not comparable (budget)`;
 3. no reported result: `no reference`; a ceiling or a floor is named, and how far we come is said;
    another number of environment steps (more than 5 % apart) or other settings: `not comparable (budget)`;
+   a reported number that is questioned: `inconclusive`, with the fact, whatever our seeds are;
 4. a registered seed that is missing, failed or not a number, or fewer than five seeds: `inconclusive`, never a pass;
 5. a reported number without spread, or of fewer than five seeds: `inconclusive`, with where our interval lies;
 6. two one-sided Welch tests against the registered margin, at 5 %: `equivalent`, unless neither we nor the paper
@@ -51,7 +52,7 @@ class Seeds:
     values: Mapping[int, float] = field(default_factory=dict)
     """The registered metric of each finished seed."""
     faults: Mapping[int, str] = field(default_factory=dict)
-    """Why the other registered seeds give none: 'not run', 'failed (…)'."""
+    """Why the other registered seeds give none: 'not run', 'failed (…)'. A seed with both is shown, and none passes."""
 
     @property
     def started(self) -> bool:
@@ -84,6 +85,8 @@ def judge(seeds: Seeds, references: Sequence[Reference], task: Task, budget: str
     difference = other_budget(task, budget, steps_of(result, task))
     if difference:
         return Judgement("not comparable (budget)", difference)
+    if result.questioned:
+        return against_questioned(list(seeds.values.values()), result)
     if any(not math.isfinite(value) for value in seeds.values.values()):
         bad = [seed for seed, value in seeds.values.items() if not math.isfinite(value)]
         return Judgement("inconclusive", f"{task.metric.name} is not a finite number for {name_seeds(bad)}")
@@ -144,6 +147,15 @@ def compare(ours: Summary, reference: Reference, task: Task) -> Judgement:
         verdict = "inconclusive"
         reason = f"{gap}, is neither within {margin} (TOST {show_p(same)}) nor apart from 0 (Welch {show_p(different)})"
     return Judgement(verdict, reason, different, same, difference, interval)
+
+
+def against_questioned(values: Sequence[float], reference: Reference) -> Judgement:
+    """A number that a fact speaks against carries no test, whatever our seeds are; how far we are from it is told."""
+    gap = sum(values) / len(values) - reference.value
+    if not math.isfinite(gap):
+        return Judgement("inconclusive", f"questioned: {reference.questioned}")
+    ours = f"our mean differs from it by {gap:+,.{decimals(gap, reference.value)}f}"
+    return Judgement("inconclusive", f"questioned: {reference.questioned}; {ours}", difference=gap)
 
 
 def reported(reference: Reference) -> Summary | None:

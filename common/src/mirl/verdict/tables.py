@@ -19,6 +19,9 @@ COLOURS = {
     "outside": "red", "failed": "red", "inconclusive": "yellow",
 }  # fmt: skip
 
+QUESTIONED = "(?)"
+"""Behind a reported number that is questioned."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -84,7 +87,7 @@ def cells_of(row: ComparisonRow) -> list[str]:
     digits = decimals(*shown)
     return [
         row.method,
-        with_spread(reference.value, reference.spread, digits) if reference else ceiling_of(row),
+        with_spread(reference.value, reference.spread, digits) + mark_of(row) if reference else ceiling_of(row),
         with_spread(ours.mean, ours.sd, digits) if ours.mean is not None else "–",
         show_interval(ours.mean_interval, digits) if ours.mean_interval else "–",
         str(ours.n),
@@ -116,11 +119,18 @@ def ceiling_of(row: ComparisonRow) -> str:
     return next((f"{sign} {bound.value:g}" for bound in row.bounds if bound.role == "ceiling"), "–")
 
 
+def mark_of(row: ComparisonRow) -> str:
+    """QUESTIONED behind a reported number that can carry no pass."""
+    return f" {QUESTIONED}" if row.reference and row.reference.questioned else ""
+
+
 def sentence_of(row: ComparisonRow) -> str:
-    """The reason; nothing where there is nothing to explain."""
+    """The reason; nothing where there is nothing to explain. A number that is questioned is always explained."""
+    fact = row.reference.questioned if row.reference else ""
+    question = f"questioned: {fact}" if fact and fact not in row.reason else ""
     if row.verdict == "not run" and row.reason.startswith("no seed"):
-        return ""
-    return "; ".join(filter(None, (row.reason, middle_of(row), curve_sentence(row.curve))))
+        return question
+    return "; ".join(filter(None, (row.reason, question, middle_of(row), curve_sentence(row.curve))))
 
 
 def middle_of(row: ComparisonRow) -> str:

@@ -51,6 +51,19 @@ def test_the_matrix_says_every_verdict_in_words_too(site: Path):
     assert 'href="#shape-down"' in text
 
 
+def test_a_questioned_number_says_so_wherever_it_stands(site: Path):
+    overview, paper = (site / "index.html").read_text(), Page(site / "toy.html").text
+    for label in ("hill, ours, near: inconclusive, budget paper", "cave, theirs: not run"):
+        assert f"{label}, the reported number is questioned</title>" in overview
+    assert overview.count('<sup aria-hidden="true">?</sup>') == 2
+    assert "a fact speaks against the reported number" in Page(site / "index.html").text
+    for number, fact in (("32.00 ± 1.60 (?)", "a seed stands there twice"), ("7.00", "its seeds are those of <line>")):
+        assert number in paper
+        assert f"questioned: {fact}" in paper
+    table = (site / "data/toy/verdicts.csv").read_text()
+    assert "a seed stands there twice" in table
+
+
 def test_a_papers_page_says_what_was_run_what_it_cost_and_what_is_open(site: Path):
     text = Page(site / "toy.html").text
     for said in (
@@ -99,7 +112,7 @@ def test_tables_and_recorded_values_come_along(filled: Path, site: Path):
     short = seeds.query("task == 'hill' and method == 'theirs' and seed == 2 and metric == 'eval/return'").iloc[0]
     assert (short.registered, short.judged) == (True, False)
     assert pd.read_csv(site / "data/toy/claims.csv").query("budget == 'paper'").verdict.tolist() == ["holds", "not run"]
-    assert len(pd.read_csv(site / "data/toy/reference.csv")) == 4
+    assert len(pd.read_csv(site / "data/toy/reference.csv")) == 6
     copied = gzip.decompress((site / "data/toy/paper/line/ours/seed0/metrics.csv.gz").read_bytes())
     assert copied == (filled / "results/runs/paper/toy/line/ours/seed0/metrics.csv").read_bytes()
 

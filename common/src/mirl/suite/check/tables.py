@@ -20,6 +20,7 @@ from mirl.suite.records import (
     Summary,
     columns,
     describe_fault,
+    known_columns,
     repeated,
 )
 from mirl.suite.results import metric_value, read_metrics
@@ -27,7 +28,7 @@ from mirl.verdict.comparison import Comparison, registration_sha256
 
 
 def has_columns(table: CsvTable) -> bool:
-    return table.text.partition("\n")[0].strip() == ",".join(columns(table.kind))
+    return known_columns(table.text.partition("\n")[0].strip().split(","), table.kind)
 
 
 @named("table-columns", CsvTable)

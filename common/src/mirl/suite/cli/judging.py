@@ -235,6 +235,7 @@ def add_reference(
     env_steps: Annotated[int | None, typer.Option(help="When it holds; default: at the paper's budget.")] = None,
     role: Annotated[str, typer.Option(help="result, ceiling or floor.")] = "result",
     note: Annotated[str, typer.Option(help="What else a reader has to know.")] = "",
+    questioned: Annotated[str, typer.Option(help="A fact for which it can carry no pass, in a sentence.")] = "",
     root: Root = None,
 ) -> None:
     """Add a number that a paper reports; `mirl compare` uses it from then on."""
@@ -245,7 +246,7 @@ def add_reference(
     cells = {
         "task": task, "method": method, "setting": setting, "metric": metric, "env_steps": env_steps, "value": value,
         "spread": spread, "spread_kind": spread_kind, "n": reported_seeds, "unit": unit, "role": role,
-        "provenance": provenance, "source": source.strip(), "note": note.strip(),
+        "provenance": provenance, "source": source.strip(), "note": note.strip(), "questioned": questioned.strip(),
     }  # fmt: skip
     path, row = reference.add(place, name, experiments.papers[name], cells)
     console.print(f"{path.relative_to(place)}: {reference.line_of(row).strip()}", markup=False, soft_wrap=True)

@@ -52,6 +52,7 @@ def verdict_row(budget: str, row: ComparisonRow) -> Mapping[str, Any]:
         "reported_spread": reference and reference.spread,
         "reported_spread_kind": reference and reference.spread_kind,
         "reported_n": reference and reference.n,
+        "reported_questioned": reference and reference.questioned,
         "ours_n": ours.n,
         "ours_mean": ours.mean,
         "ours_sd": ours.sd,

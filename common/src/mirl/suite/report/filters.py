@@ -73,6 +73,11 @@ def sentence(row: ComparisonRow) -> str:
     return sentence_of(row) or row.reason
 
 
+def state(row: ComparisonRow) -> str:
+    """What is said of a result that is not run, and the question that its reported number carries."""
+    return "; ".join(dict.fromkeys(filter(None, (row.reason, sentence_of(row)))))
+
+
 def tasks_of(claim: ClaimRow) -> str:
     """'wide_ring, dog; extreme'."""
     return "; ".join(filter(None, (", ".join(claim.tasks), claim.setting)))
@@ -97,6 +102,6 @@ FILTERS = {
     one.__name__: one
     for one in (
         admitted, bounds_sentence, cells_of, command, compact, count, counted, duration, file_kind, joints, number,
-        sentence, shown, tasks_of, window,
+        sentence, shown, state, tasks_of, window,
     )
 }  # fmt: skip

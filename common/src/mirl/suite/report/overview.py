@@ -26,6 +26,8 @@ class Sign:
 
     verdict: str
     label: str
+    questioned: bool
+    """Whether the reported number is."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Matrix:
     methods: Sequence[str]
     settings: Sequence[str]
     rows: Mapping[str, Mapping[str, Sequence[Sign]]]
+
+    @property
+    def questioned(self) -> bool:
+        """Whether any sign's reported number is."""
+        return any(sign.questioned for cells in self.rows.values() for signs in cells.values() for sign in signs)
 
 
 def matrix(report: PaperReport) -> Matrix:
@@ -54,7 +61,8 @@ def sign(report: PaperReport, row: ComparisonRow) -> Sign:
     )
     where = ", ".join(filter(None, (row.method, row.setting)))
     label = f"{row.task}, {where}: {shown(judged)}" + (f", budget {budget}" if judged.ours.n else "")
-    return Sign(shown(judged), label)
+    questioned = row.reference is not None and row.reference.questioned != ""
+    return Sign(shown(judged), label + (", the reported number is questioned" if questioned else ""), questioned)
 
 
 def budgets_of(report: PaperReport, row: ComparisonRow) -> list[tuple[Budget, ComparisonRow]]:
