@@ -60,7 +60,8 @@ papers:
     regression: *regression
     tasks: {line: *line}
 """
-REFERENCE = f"""task,method,setting,metric,env_steps,value,spread,spread_kind,n,unit,role,provenance,source,note,questioned
+REFERENCE = f"""task,method,setting,metric,env_steps,value,spread,spread_kind,n,unit,role,provenance,source,note,\
+questioned
 line,ours,,eval/return,1000,20,1,sd,5,points,result,paper_table,Table 1,,
 line,theirs,,eval/return,1000,15,0.5,sem,5,points,result,paper_figure,Figure 2,{HARMFUL},
 line,any,,eval/return,,22,,,,points,ceiling,computed,straight to the end,,
