@@ -2,11 +2,13 @@
 #   PAPER=mime TASK=wide_ring METHOD=mime SEEDS=0,1,2 BUDGET=tiny|workstation|paper JOBS=2 DEVICE=cpu|gpu
 #   EXECUTOR=local|slurm RETRIES=2 RUNS_PER_GPU=2
 
-PYTHON ?= $(firstword $(foreach python,python3.11 python3.12,$(shell command -v $(python))) no-python3.11-or-3.12)
+PYTHON ?= $(shell for python in python3.11 python3.12; do $$python -c "" 2> /dev/null && echo $$python && break; done)
 DEVICE ?=
 # What a shell brings and our own environments must not see.
 unexport PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONSTARTUP PYTHONOPTIMIZE
 export PYTHONNOUSERSITE = 1
+GET_PYTHON = Debian 12: sudo apt-get install -y python3.11-venv; Ubuntu 24.04: sudo apt-get install -y python3.12-venv; \
+	elsewhere install one beside your own and name it: make PYTHON=/path/to/python3.11
 VENVS   = $(PYTHON) common/src/mirl/suite/venvs.py
 MIRL    = common/.venv/bin/mirl
 POETRY  = .tools/poetry/bin
@@ -28,7 +30,7 @@ setup: suite ## set up the suite and PAPER (default: all papers), on DEVICE (def
 	@for paper in $(if $(PAPER),"$(PAPER)",$(PAPERS)); do $(MIRL) setup --paper "$$paper" $(call option,DEVICE,device) || exit; done
 
 suite:
-	@$(VENVS) common
+	@$(if $(PYTHON),$(VENVS) common,echo "make: neither python3.11 nor python3.12 is here. $(GET_PYTHON)" >&2; exit 2)
 
 reproduce: suite ## run PAPER [TASK METHOD SEEDS BUDGET JOBS EXECUTOR RUNNER=docker], then compare; again continues
 	@$(MIRL) reproduce $(RUNS) $(HOW)
@@ -70,9 +72,10 @@ image: suite ## build the image of PAPER for DEVICE=cpu|gpu (default: cpu), with
 image-check: suite ## check that image as its user meets it
 	@common/.venv/bin/python docker/check.py "$(PAPER)" "$(or $(DEVICE),cpu)"
 
-doctor: suite ## what this host has, what is missing and the command that mends it
-	@$(MIRL) doctor
-
+doctor: ## what this host has, what is missing and the command that mends it
+	@if [ -f common/.venv/.ready ]; then exec $(MIRL) doctor; fi; \
+	python=$(or $(PYTHON),$$(command -v python3)); [ -n "$$python" ] || { echo "make: no Python is here. $(GET_PYTHON)" >&2; exit 2; }; \
+	PYTHONPATH=common/src exec "$$python" -m mirl.suite.doctor
 test: test-suite $(PAPERS:%=test-%) ## all fast tests: the suite's, and each paper's in its own environment (make -j2 -O: two at a time)
 
 test-suite: setup

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mirl import manifest
 from mirl.checkpoint import load_checkpoint
+from mirl.commands import train as train_command
 from mirl.config import ConfigError
 from mirl.paper import main
 from toy import driver
@@ -342,3 +344,24 @@ def test_every_command_has_a_module(capsys: pytest.CaptureFixture[str]) -> None:
 
     runs: list[Callable[..., int]] = [import_module(f"mirl.commands.{command}").run for command in COMMANDS]
     assert all(run.__doc__ for run in runs)
+
+
+def test_a_card_that_the_framework_does_not_find_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train_command, "device_files", lambda: [Path("/dev/nvidia1")])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert train_command.choose_device(PAPER, "auto") == "cpu"
+    assert capsys.readouterr().out == (
+        "this host has an NVIDIA card, and the framework finds none (CUDA_VISIBLE_DEVICES=-1): training on the CPU\n"
+    )
+    with pytest.raises(ConfigError, match=r"the framework finds none \(CUDA_VISIBLE_DEVICES=-1\); use cpu or auto$"):
+        train_command.choose_device(PAPER, "cuda")
+    assert train_command.choose_device(PAPER, "cpu") == "cpu"
+    assert capsys.readouterr().out == ""
+
+
+def test_a_manifest_names_the_renderer_where_something_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert manifest.drawn_with() == {}
+    monkeypatch.setattr(manifest.drawing, "_renderer", "EGL, NVIDIA A100")
+    assert manifest.drawn_with() == {"renderer": "EGL, NVIDIA A100"}

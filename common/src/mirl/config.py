@@ -16,8 +16,6 @@ import types
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import tyro
-
 Config = TypeVar("Config")
 
 
@@ -32,6 +30,8 @@ def parse(default: Config, arguments: Sequence[str], program: str, others: Itera
     booleans); `others` are the command's other options, which a misspelt one may have meant. Raises ConfigError for
     unknown fields, values of the wrong type and whatever the dataclass refuses.
     """
+    import tyro  # not above: ConfigError is also met where nothing is installed yet
+
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):

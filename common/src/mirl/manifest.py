@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mirl import drawing
 from mirl.files import sha256, write_json
 from mirl.run import SCHEMA_VERSION, Run
 from mirl.versions import imported_versions
@@ -39,7 +40,7 @@ def write_manifest(run: Run, paper: Paper, words: Sequence[str]) -> None:
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
         "cpu_count": os.cpu_count(),
-        "versions": {**paper.versions(header.device), **imported_versions()},
+        "versions": {**paper.versions(header.device), **imported_versions(), **drawn_with()},
         "start": attempts[0]["start"],
         "end": attempts[-1]["end"],
         "wall_s": round(run.wall_s, 3),
@@ -48,6 +49,12 @@ def write_manifest(run: Run, paper: Paper, words: Sequence[str]) -> None:
         "files": {name: sha256(run.directory / name) for name in names if (run.directory / name).is_file()},
     }
     write_json(run.directory / "manifest.json", manifest)
+
+
+def drawn_with() -> dict[str, str]:
+    """The renderer, where something was drawn."""
+    name = drawing.renderer()
+    return {"renderer": name} if name else {}
 
 
 def without_places(words: Sequence[str]) -> list[str]:

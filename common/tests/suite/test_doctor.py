@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-import io
+import fcntl
+import os
+import uuid
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from mirl.suite import doctor, host, venvs
+from mirl import cards
+from mirl.suite import doctor, gpus, host, venvs
 from mirl.suite.doctor import Finding
 
 
@@ -40,9 +42,9 @@ def test_this_host_is_described_and_shown(tmp_path: Path) -> None:
     names = {finding.name for finding in findings}
     assert {"processor cores", "memory", "disk", "Python", "make", "git", "GPU", "docker", "Slurm"} <= names
     assert all(finding.mend for finding in findings if finding.state != "ok")
-    console = Console(width=100, file=io.StringIO(), highlight=False)
-    console.print(doctor.render(findings))
-    assert "toy environment" in console.file.getvalue()  # type: ignore[attr-defined]
+    shown = doctor.render(findings, width=60)
+    assert "toy environment" in shown
+    assert max(map(len, shown.partition("to mend")[0].splitlines())) <= 60
 
 
 def test_a_docker_client_without_a_daemon_is_said_so(programs: Path) -> None:
@@ -81,12 +83,24 @@ def test_slurm_must_answer(programs: Path) -> None:
     assert doctor.slurm() == Finding("Slurm", "ok", "partition gpu*, 2 nodes, idle")
 
 
-def test_a_driver_without_a_gpu_is_not_a_gpu(programs: Path) -> None:
+def test_a_driver_without_a_gpu_is_not_a_gpu_and_who_uses_one_is_named(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert doctor.gpu().state == "optional"
     install(programs, "nvidia-smi", "echo NVIDIA-SMI has failed; exit 9")
     assert "NVIDIA-SMI has failed" in doctor.gpu().seen
-    install(programs, "nvidia-smi", 'case $1 in -L) echo GPU 0; echo GPU 1;; *) echo "H200, 143771 MiB, 570";; esac')
+    own = uuid.uuid4().hex
+    listed = f"echo 'GPU 0: H200 (UUID: GPU-a{own})'; echo 'GPU 1: H200 (UUID: GPU-b{own})'"
+    install(programs, "nvidia-smi", f'case $1 in -L) {listed};; *) echo "H200, 143771 MiB, 570";; esac')
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert doctor.gpu() == Finding("GPU", "ok", "2 × H200, 143771 MiB, 570")
+    with gpus.taken(who="tiny/toy/line/drift/seed0"):
+        seen = doctor.gpu().seen
+    assert seen.endswith(f"in use: GPU-a{own} by process {os.getpid()} (tiny/toy/line/drift/seed0)")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert doctor.gpu().seen.endswith("; CUDA_VISIBLE_DEVICES=-1 names none of the cards of this host (2)")
+    for card in cards.all_cards():
+        gpus.lock_file(card).unlink(missing_ok=True)
 
 
 def test_a_program_that_hangs_is_given_up(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,12 +113,32 @@ def test_a_program_that_hangs_is_given_up(programs: Path, monkeypatch: pytest.Mo
 
 def test_python_without_venv_names_the_package(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHON", raising=False)
-    install(programs, "python3.11", "echo No module named ensurepip >&2; exit 1")
+    install(programs, "python3.11", "[ -z $2 ] || { echo No module named ensurepip >&2; exit 1; }")
     found = doctor.python()
     assert found.state == "missing"
     assert found.mend == "sudo apt-get install -y python3.11-venv"
     install(programs, "python3.11", "echo 3.11.7")
     assert doctor.python() == Finding("Python", "ok", "3.11.7 with venv")
+
+
+def test_a_python_that_does_not_start_is_passed_over(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHON", raising=False)
+    install(programs, "python3.11", "echo 'python3.11: command not found, but exists in 3.11.7' >&2; exit 127")
+    install(programs, "python3.12", "echo 3.12.1")
+    assert doctor.python() == Finding("Python", "ok", "3.12.1 with venv")
+
+
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.locks(tmp_path).state == "ok"
+
+    def refuse(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(doctor, "file_system", lambda place: ("nfs", "/data"))
+    found = doctor.locks(tmp_path)
+    assert found.state == "missing"
+    assert found.seen == f"{tmp_path} lies on nfs (/data), where flock fails: No locks available"
 
 
 def test_an_environment_is_absent_half_made_outdated_or_ready(tmp_path: Path) -> None:

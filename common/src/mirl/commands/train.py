@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import importlib.util
+import os
 import random
 import re
 import sys
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mirl import config as configs
 from mirl.attempt_log import attempt_log
+from mirl.cards import VISIBLE, device_files
 from mirl.checkpoint import OUT_OF_MEMORY
 from mirl.commands.options import Parser, choose_of, natural_number, print_fields, require_option
 from mirl.config import Config, ConfigError
@@ -107,8 +109,11 @@ def choose_device(paper: Paper, wanted: str) -> str:
     """'cpu' or 'cuda'; raises ConfigError where a GPU was asked for and none is visible."""
     configs.require(wanted in ("auto", "cpu", "cuda"), "device", wanted, "auto, cpu or cuda")
     gpu = paper.versions("cuda").get("gpu")
+    hidden = f" ({VISIBLE}={os.environ[VISIBLE]})" if VISIBLE in os.environ else ""
     if wanted == "cuda" and not gpu:
-        raise ConfigError("--device cuda needs a visible GPU, and the framework finds none; use cpu or auto")
+        raise ConfigError(f"--device cuda needs a visible GPU, and the framework finds none{hidden}; use cpu or auto")
+    if wanted == "auto" and not gpu and device_files():
+        print(f"this host has an NVIDIA card, and the framework finds none{hidden}: training on the CPU", flush=True)
     return "cuda" if gpu and wanted != "cpu" else "cpu"
 
 

@@ -1,29 +1,30 @@
 """`mirl doctor`: what this host has and what is missing, with the command that mends it.
 
 Everything is tried, not guessed: a daemon must answer, a library must load, an environment must be of its present lock.
+Only the standard library is used: `make doctor` runs this file where nothing is set up yet.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
-from mirl.suite import host, venvs
+from mirl import cards
+from mirl.config import ConfigError
+from mirl.suite import gpus, host, venvs
 
 State = Literal["ok", "missing", "optional"]
-STYLES = {"ok": "green", "missing": "red", "optional": "yellow"}
 PATIENCE_S = 20.0
 """How long a program may take to answer."""
 LEAST_MEMORY_GIB = 2.0
@@ -46,7 +47,7 @@ def examine(root: Path, needed: str | None = None) -> list[Finding]:
     """Everything about this host. `needed`: the paper that must be ready; the others' environments are optional."""
     projects = sorted(path.parent for path in root.glob("papers/*/pyproject.toml"))
     return [
-        cores(), memory(), disk(root), python(), *programs(), suite_environment(root),
+        cores(), memory(), disk(root), locks(root), python(), *programs(), suite_environment(root),
         *(one for project in projects for one in paper_environment(project, project.name == needed)),
         gpu(), *graphics(), docker(), tool("podman"), tool("buildah"), slurm(),
     ]  # fmt: skip
@@ -98,24 +99,53 @@ def disk(root: Path) -> Finding:
     return Finding("disk", "missing", seen, f"free some; an environment takes up to {LEAST_DISK_GIB:.0f} GiB")
 
 
+def locks(root: Path) -> Finding:
+    """Run directories are locked with flock, which some network file systems lack."""
+    place = root / "results" if (root / "results").exists() else root
+    try:
+        with tempfile.TemporaryFile(dir=place) as one:
+            fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        kind, mounted = file_system(place)
+        return Finding(
+            "locks", "missing", f"{place} lies on {kind} ({mounted}), where flock fails: {error.strerror or error}",
+            "make results a link to a local disk, or have the file system mounted with locks (NFS: without nolock)",
+        )  # fmt: skip
+    return Finding("locks", "ok", f"{file_system(place)[0]} under results locks files")
+
+
+def file_system(place: Path) -> tuple[str, str]:
+    """The kind of file system that a path lies on, and where that is mounted."""
+    found = ("an unknown file system", "?")
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        mounted, kind = line.split()[1:3]
+        where = Path(mounted.encode().decode("unicode_escape"))
+        if where in (place.resolve(), *place.resolve().parents) and len(mounted) >= len(found[1]):
+            found = (kind, mounted)
+    return found
+
+
 # What set-up and runs need.
 
 
 def python() -> Finding:
     """The interpreter that makes the papers' environments."""
     names = dict.fromkeys([os.environ.get("PYTHON", "python3.11"), "python3.11", "python3.12"])
-    for path in filter(None, map(shutil.which, names)):
+    starting = [path for path in filter(None, map(shutil.which, names)) if answer(path, "-c", "")[0]]
+    for path in starting:
         works, version = answer(path, "-c", "import sys, ensurepip, venv; print(sys.version.split()[0])")
         if works:
             return Finding("Python", "ok", f"{version} with venv")
+    for path in starting:
         return Finding(
             "Python", "missing", f"{Path(path).name} without venv", f"sudo apt-get install -y {Path(path).name}-venv"
         )
     if sys.version_info[:2] in ((3, 11), (3, 12)) and importlib.util.find_spec("ensurepip"):
         return Finding("Python", "ok", f"{sys.version.split()[0]} with venv, as {sys.executable}")
     return Finding(
-        "Python", "missing", "no python3.11 or python3.12", "sudo apt-get install -y python3.11 python3.11-venv"
-    )
+        "Python", "missing", "no python3.11 or python3.12",
+        "sudo apt-get install -y python3.11-venv   # Debian 12; python3.12-venv on Ubuntu 24.04",
+    )  # fmt: skip
 
 
 def programs() -> Iterator[Finding]:
@@ -130,9 +160,10 @@ def programs() -> Iterator[Finding]:
 
 
 def suite_environment(root: Path) -> Finding:
-    """The one that this very program runs in: it works, though `make` may find it outdated."""
+    """The one that this very program runs in, unless nothing is set up yet; `make` may find it outdated."""
     project = root / "common"
-    if Path(sys.prefix).resolve() != (project / ".venv").resolve():
+    is_suite = importlib.util.find_spec("typer") is not None
+    if is_suite and Path(sys.prefix).resolve() != (project / ".venv").resolve():
         return Finding("suite environment", "ok", f"runs from {sys.prefix}")
     return environment("suite environment", project, "make suite", False)
 
@@ -183,17 +214,21 @@ def gpu() -> Finding:
         )
     works, seen = answer(path, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
     if works and seen:
-        number = answer_lines(path, "-L")
-        return Finding("GPU", "ok", f"{number} × {seen}" if number > 1 else seen)
+        here = cards.all_cards()
+        told = f"{len(here)} × {seen}" if len(here) > 1 else seen
+        try:
+            hidden = cards.why_hidden(here)
+        except ConfigError as error:
+            hidden = str(error)
+        if hidden:
+            return Finding(
+                "GPU", "optional", f"{told}; {hidden}", f"unset {cards.VISIBLE}, or name a card that is here"
+            )
+        taken = [f"{card.uuid} by {' and '.join(held)}" for card in here if (held := gpus.holders(card))]
+        return Finding("GPU", "ok", "; in use: ".join([told, *(["; ".join(taken)] if taken else [])]))
     return Finding(
         "GPU", "optional", f"nvidia-smi is there, but: {seen or 'it lists no GPU'}", "load or update the NVIDIA driver"
     )
-
-
-def answer_lines(*command: str) -> int:
-    """Lines that a program prints."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
-    return len(done.stdout.strip().splitlines())
 
 
 def graphics() -> Iterator[Finding]:
@@ -266,16 +301,28 @@ def slurm() -> Finding:
     )
 
 
-def render(findings: Sequence[Finding]) -> RenderableType:
+def render(findings: Sequence[Finding], width: int = 120) -> str:
     """A line a finding, then the commands that mend what is not ok, each on a line of its own to be copied."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for wraps in (False, False, True):
-        table.add_column(no_wrap=not wraps, overflow="fold")
+    names = max((len(one.name) for one in findings), default=0)
+    lines = []
     for one in findings:
-        table.add_row(one.name, Text(one.state, style=STYLES[one.state]), Text(one.seen))
-    width = max((len(one.name) for one in findings), default=0)
-    commands = [Text.assemble((one.name.ljust(width + 2), "dim"), one.mend) for one in findings if one.mend]
+        before = f"{one.name:{names}}  {one.state:8}  "
+        room = max(width - len(before), 20)
+        lines += [before + f"\n{' ' * len(before)}".join(textwrap.wrap(one.seen, room) or [""])]
+    commands = [f"{one.name:{names}}  {one.mend}" for one in findings if one.mend]
+    if commands:
+        lines += ["", "to mend what is not ok:", *commands]
     missing = [one.name for one in findings if one.state == "missing"]
-    verdict = f"missing: {', '.join(missing)}" if missing else "everything that is needed is here"
-    mending = [Text("\nto mend what is not ok:", style="bold"), *commands] if commands else []
-    return Group(table, *mending, Text(f"\n{verdict}", style="red" if missing else "green"))
+    lines += ["", f"missing: {', '.join(missing)}" if missing else "everything that is needed is here"]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def main(root: Path) -> int:
+    """Print what this host has; exit code 1 where something is missing that is needed."""
+    findings = examine(root)
+    print(render(findings, shutil.get_terminal_size((120, 24)).columns))
+    return 0 if healthy(findings) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(Path.cwd()))

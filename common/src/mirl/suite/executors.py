@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from mirl import cards
 from mirl.config import ConfigError, choose
-from mirl.suite import cluster, plan, slurm
+from mirl.suite import cluster, gpus, plan, slurm
 from mirl.suite.experiments import Experiments
 from mirl.suite.plan import Estimate
 
@@ -77,6 +78,9 @@ def choose_executor(root: Path, experiments: Experiments, estimates: Sequence[Es
 def local(experiments: Experiments, estimates: Sequence[Estimate], choices: Choices) -> Executor:
     """On this host, as many at a time as its cores and GPUs carry."""
     specs = [one.spec for one in estimates]
+    if choices.runs_a_gpu > 1 and not gpus.count():
+        seen = cards.why_hidden(cards.all_cards()) or "nvidia-smi shows none here"
+        raise ConfigError(f"--runs-per-gpu {choices.runs_a_gpu} needs a GPU, and {seen}")
     jobs = choices.jobs or plan.default_jobs(experiments, specs, choices.runs_a_gpu)
     threads = max(experiments.papers[spec.paper].threads for spec in specs)
     return Executor(

@@ -8,13 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mirl.config import ConfigError, choose
+from mirl.suite.settings import read_yaml
 
-SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The same as SafeLoader, ten times as fast."""
 BUDGETS = ("tiny", "workstation", "paper")
 Budget = Literal["tiny", "workstation", "paper"]
 SPEC = re.compile(
@@ -321,11 +319,9 @@ def load(path: Path) -> Experiments:
 def read_settings(path: Path, kind: type[Settings], where_missing: str) -> Settings:
     """A YAML file as a strict model; raises ConfigError with the place of the first fault."""
     try:
-        return kind.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=SAFE_LOADER))
+        return kind.model_validate(read_yaml(path))
     except FileNotFoundError:
         raise ConfigError(f"{path} is not there; {where_missing}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(str(part) for part in fault["loc"])

@@ -6,19 +6,25 @@ import contextlib
 import fcntl
 import os
 import re
-import shutil
+import stat
 import struct
-import subprocess
-import tempfile
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mirl import cards
+from mirl.cards import Card
+from mirl.config import ConfigError
+
 UNITS = 2520
 """A card's lock file is locked by ranges of bytes, a share of a card being a share of these: halves and thirds of one
-card exclude each other wherever they overlap. Every number up to MOST_RUNS_A_GPU divides it."""
+card exclude each other wherever they overlap. Every number up to MOST_RUNS_A_GPU divides it. The bytes of a share say
+who holds it."""
 MOST_RUNS_A_GPU = 10
+PLACE = Path("/tmp")
+"""Where locks lie, whatever TMPDIR says: two shells must find the same ones."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +37,9 @@ class Share:
     """File descriptors that the trainer inherits: the card stays taken for as long as it lives, whoever dies before."""
 
 
-def visible() -> dict[str, str]:
-    """The GPUs that a run may use, as CUDA_VISIBLE_DEVICES names them, each with the name of its lock.
-
-    All that the driver shows, or those of them that CUDA_VISIBLE_DEVICES names.
-    """
-    smi = shutil.which("nvidia-smi")
-    listed = subprocess.run([smi, "-L"], capture_output=True, text=True).stdout if smi else ""
-    cards = dict(re.findall(r"^GPU (\d+): .*\(UUID: ([^)]+)\)", listed, flags=re.MULTILINE))
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is None or not cards:
-        return cards
-    return {name: cards.get(name, name) for name in filter(None, map(str.strip, chosen.split(",")))}
+def visible() -> list[Card]:
+    """The cards that runs may use here: what the driver shows and CUDA_VISIBLE_DEVICES leaves of it."""
+    return cards.visible_cards(cards.all_cards())
 
 
 def count() -> int:
@@ -51,26 +48,45 @@ def count() -> int:
 
 
 @contextlib.contextmanager
-def taken(runs_a_gpu: int = 1, poll_s: float = 1.0) -> Iterator[Share]:
+def taken(runs_a_gpu: int = 1, who: str = "", poll_s: float = 1.0) -> Iterator[Share]:
     """A free GPU, or a free share of one where `runs_a_gpu` may run on each. Waits while all are taken.
 
-    Empty where there is none. The locks are this user's; those of another user are
+    Empty where there is none. `who` is told to those that wait. The locks are this user's; those of another user are
     not seen.
     """
-    cards = visible()
-    if not cards:
+    mine = visible()
+    if not mine:
         yield Share()
         return
-    folder = Path(tempfile.gettempdir()) / f"mirl-gpus-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    shares = [(part, name) for part in range(runs_a_gpu) for name in cards]  # every card once, before any twice
+    files = {card: lock_file(card) for card in mine}
+    shares = [(part, card) for part in range(runs_a_gpu) for card in mine]  # every card once, before any twice
+    is_told = False
     while True:
-        for part, name in shares:
-            with (folder / f"{cards[name].replace('/', '-')}.lock").open("a") as lock:
-                if lock_part(lock.fileno(), part, runs_a_gpu):
-                    yield Share(environment_of(name, runs_a_gpu), (lock.fileno(),))
+        for part, card in shares:
+            descriptor = os.open(files[card], os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                if lock_part(descriptor, part, runs_a_gpu):
+                    sign(descriptor, part, runs_a_gpu, f"process {os.getpid()}{f' ({who})' if who else ''}")
+                    yield Share(environment_of(card, runs_a_gpu), (descriptor,))
                     return
+            finally:
+                os.close(descriptor)
+        if not is_told:
+            held = [f"{card.uuid} is held by {' and '.join(holders(card)) or 'somebody'}" for card in mine]
+            print(f"mirl: {who or 'this run'} waits for a GPU: {'; '.join(held)}", file=sys.stderr, flush=True)
+            is_told = True
         time.sleep(poll_s)
+
+
+def lock_file(card: Card) -> Path:
+    """A card's lock, in a folder of this user alone. Raises ConfigError where somebody else made that folder."""
+    folder = PLACE / f"mirl-gpus-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    seen = folder.lstat()
+    if seen.st_uid != os.getuid() or not stat.S_ISDIR(seen.st_mode):
+        raise ConfigError(f"{folder} is not a folder of user {os.getuid()}; it holds the locks of GPUs: remove it")
+    return folder / f"{card.uuid.replace('/', '-')}.lock"
 
 
 def lock_part(descriptor: int, part: int, parts: int) -> bool:
@@ -78,16 +94,41 @@ def lock_part(descriptor: int, part: int, parts: int) -> bool:
 
     The lock belongs to the open file, not to the process (F_OFD_SETLK): whoever inherits the descriptor holds it too.
     """
-    size = UNITS // parts
-    wanted = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, part * size, size, 0)
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, flock(part * (UNITS // parts), UNITS // parts))
     except (BlockingIOError, PermissionError):
         return False
     return True
 
 
-def environment_of(name: str, runs_a_gpu: int) -> dict[str, str]:
+def flock(start: int, length: int) -> bytes:
+    """The kernel's `struct flock` for writing a range of bytes."""
+    return struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+
+
+def sign(descriptor: int, part: int, parts: int, who: str) -> None:
+    """Write into a share's own bytes who holds it."""
+    size = UNITS // parts
+    os.pwrite(descriptor, who.encode()[: size - 1].ljust(size, b"\0"), part * size)
+
+
+def holders(card: Card) -> list[str]:
+    """Who holds shares of a card now, in the words that they left; what nobody holds any more is not told."""
+    descriptor = os.open(lock_file(card), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        names = list(re.finditer(rb"[^\0]+", os.pread(descriptor, UNITS, 0)))
+        return [name[0].decode(errors="replace") for name in names if is_locked(descriptor, name.start())]
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(descriptor: int, start: int) -> bool:
+    """Whether another open file holds this byte."""
+    kind, *_ = struct.unpack("hhqqi", fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, flock(start, 1)))
+    return bool(kind != fcntl.F_UNLCK)
+
+
+def environment_of(card: Card, runs_a_gpu: int) -> dict[str, str]:
     """The card, and that TensorFlow must not take all of its memory at once where others run on it too."""
     shared = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if runs_a_gpu > 1 else {}
-    return {"CUDA_VISIBLE_DEVICES": name, **shared}
+    return {cards.VISIBLE: card.uuid, **shared}

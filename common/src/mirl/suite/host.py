@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-
-import psutil
 
 CGROUP = Path("/sys/fs/cgroup")
 GIB = 2**30
@@ -23,12 +22,18 @@ def usable_cores() -> float:
 
 def memory_gib() -> tuple[float, float]:
     """Total and free GiB; page cache counts as free."""
-    host = psutil.virtual_memory()
+    total, available = host_memory_gib()
     try:
         limit = int((CGROUP / "memory.max").read_text())
         statistics = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
         used = int((CGROUP / "memory.current").read_text()) - int(statistics.get("file", 0))
     except (OSError, ValueError):  # no container, or one without a limit
-        return host.total / GIB, host.available / GIB
-    free = min(host.available, max(limit - used, 0))
-    return min(host.total, limit) / GIB, free / GIB
+        return total, available
+    free = min(available, max(limit - used, 0) / GIB)
+    return min(total, limit / GIB), free
+
+
+def host_memory_gib() -> tuple[float, float]:
+    """Total and free GiB of the whole machine, as Linux tells them."""
+    lines = dict(re.findall(r"^(\w+): +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE))
+    return int(lines["MemTotal"]) * 1024 / GIB, int(lines["MemAvailable"]) * 1024 / GIB

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console, Group
 from rich.text import Text
 
+from mirl import cards
 from mirl.config import ConfigError
 from mirl.files import move_aside
 from mirl.folder import is_finished, read_record
@@ -44,6 +45,8 @@ def reproduce(
             set_up_papers(root, papers, executor.device)
         else:
             containers.make_images(root, papers, executor.device or device_here())
+        for reason in idle_cards(root, papers if choices.runner == "venv" else ()) if executor.device is None else ():
+            console.print(reason, markup=False)
         announce(root, estimates, choices, executor.jobs, console)
         if executor.going_on:
             console.print(f"{executor.going_on} runs of an earlier drive go on in the queue; they are waited for")
@@ -114,6 +117,20 @@ def refuse_other_budget(root: Path, experiments: Experiments, spec: RunSpec) -> 
             raise ConfigError(
                 f"{directory} was started with {field}={before}, reproduce.yaml now says {wanted}; "
                 "move that folder away to run it anew"
+            )
+
+
+def idle_cards(root: Path, papers: Iterable[str]) -> Iterator[str]:
+    """Why runs of these papers train on the processor although this host has cards: a sentence for each reason."""
+    here = cards.all_cards()
+    if hidden := cards.why_hidden(here):
+        yield hidden if cards.visible_cards(here) else f"{hidden}: these runs train on the processor"
+    for paper in sorted(papers) if cards.visible_cards(here) else ():
+        project = root / "papers" / paper
+        if venvs.is_ready(project, "cpu") and not venvs.is_ready(project, "gpu"):
+            yield (
+                f"papers/{paper}/.venv is the build for processors: its runs leave the GPU alone; "
+                f"make setup PAPER={paper} DEVICE=gpu"
             )
 
 

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from mirl.attempt_log import LOG_IS_KEPT, next_attempt_log
+from mirl.cards import VISIBLE, all_cards, visible_cards
 from mirl.config import ConfigError, option_of
 from mirl.folder import hold, is_finished, read_record
 from mirl.signals import STOP_SIGNALS
@@ -24,9 +25,6 @@ from mirl.suite.results import run_directory
 
 LIMIT_SIGNAL = signal.SIGURG
 """Says that a scheduler's time limit is near. Who does not ask for it ignores it, so it may go to all of a job."""
-
-
-CARDS = "CUDA_VISIBLE_DEVICES"
 
 
 class LimitIsNear(Exception):  # noqa: N818
@@ -54,7 +52,7 @@ def run(
     """
     stop_with_parent(parent)
     relay = SignalRelay(all_hear_signals=in_slurm_job)
-    cards = nullcontext(gpus.Share()) if in_slurm_job else gpus.taken(runs_a_gpu)
+    cards = nullcontext(gpus.Share()) if in_slurm_job else gpus.taken(runs_a_gpu, str(spec))
     try:
         time.sleep(wait_s)
         code = train(root, experiments, spec, cards, patience_s, relay, runner)
@@ -76,7 +74,8 @@ def train(
 ) -> int:
     """One try: the trainer with its log and its GPU."""
     directory, words = run_directory(root, spec), train_arguments(experiments, spec)
-    image = containers.require_image(spec.paper, device_here()) if runner == "docker" else None
+    device = device_here()
+    image = containers.require_image(spec.paper, device) if runner == "docker" else None
     start = (
         [] if image else [str(paper_python(root, spec.paper)), "-m", spec.paper, *words, "--run-dir", str(directory)]
     )
@@ -91,7 +90,8 @@ def train(
         added = {LOG_IS_KEPT: "1", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads}
         environment = {**venvs.clean_environment(), **share.environment}
         if image:
-            start = containers.train_command(image, root, directory, words, environment.get(CARDS, ""), added)
+            given = environment.get(VISIBLE, "") if device == "gpu" else ""
+            start = containers.train_command(image, root, directory, words, given, added)
         relay.trainer = trainer = subprocess.Popen(
             start, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=share.locks,
             env={**environment, **added}, process_group=0,
@@ -105,7 +105,9 @@ def train(
 
 def device_here() -> str:
     """The image's device for this host: gpu where a run gets one."""
-    return "gpu" if gpus.count() or os.environ.get(CARDS) else "cpu"
+    cards = all_cards()
+    chosen = os.environ.get(VISIBLE, "").strip() not in ("", "-1")  # by a scheduler, where nvidia-smi is not at hand
+    return "gpu" if visible_cards(cards) or (chosen and not cards) else "cpu"
 
 
 def train_arguments(experiments: Experiments, spec: RunSpec) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,10 +20,7 @@ def doctor(root: Root = None) -> None:
     """What this host has, and the command for what it lacks."""
     from mirl.suite import doctor as looking
 
-    place, _ = open_experiments(root)
-    findings = looking.examine(place)
-    console.print(looking.render(findings))
-    raise typer.Exit(0 if looking.healthy(findings) else 1)
+    raise typer.Exit(looking.main(root.resolve() if root else registry.find_root(Path.cwd())))
 
 
 @app.command()
