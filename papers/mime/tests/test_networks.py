@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 import toys
 
+from mime.config import configure
+from mime.evaluate import agent_for, run_tests
 from mime.networks import (
     MIN_LOG_SD,
     dynamics_layout,
@@ -83,3 +86,44 @@ def test_the_toy_policy_gives_the_cards_means_scales_and_probabilities():
 def test_standard_deviations_never_fall_below_a_millionth():
     layout = policy_layout(2, (64, 64), 2)
     assert float(policy_log_sd(layout, torch.full((layout.size,), -50.0)).min()) == pytest.approx(MIN_LOG_SD)
+
+
+def test_the_default_initial_weights_are_those_of_the_published_runs():
+    agent = agent_for("wide_ring", configure("wide_ring", "mime", "faithful"), 0, "cpu")
+    policy, dynamics = agent.policy[[2, 100, 4000]], agent.dynamics[[0, 5, 260]]
+    torch.testing.assert_close(policy, torch.tensor([-0.089919023, 0.067376107, -0.172130182]), rtol=0, atol=1e-8)
+    torch.testing.assert_close(dynamics, torch.tensor([1.363328218, 0.301003307, -0.305697024]), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("method", ["maml", "maml_noise", "e_maml", "maml_expl", "mime"])
+def test_released_weights_are_drawn_as_one_global_seed_draws_them(method: str):
+    config = replace(configure("dog", method, "faithful"), initial_weights="released")
+    agent = agent_for("dog", config, 10, "cpu")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(10)
+        layers = {"layer1": torch.nn.Linear(3, 64), "layer2": torch.nn.Linear(64, 64), "mu": torch.nn.Linear(64, 2)}
+        for layer in layers.values():
+            torch.nn.init.xavier_uniform_(layer.weight)
+        means = [torch.randn(shape) for shape in ((5, 32), (32,), (32, 3), (3,))]
+    policy = agent.layout.unflatten(agent.policy)
+    assert all(torch.equal(policy[f"{name}.weight"], layer.weight) for name, layer in layers.items())
+    assert not any(policy[f"{name}.bias"].any() for name in layers)
+    assert not policy["sigma"].any()
+    if method in ("maml_expl", "mime"):
+        dynamics = agent.model.layout.unflatten(agent.dynamics)
+        drawn = [dynamics[f"layers.{layer}.{part}"] for layer in (0, 1) for part in ("mu", "b_mu")]
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(drawn, means, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("seed", "low", "high"),
+    [(25, (3.3, 3.4), (4.4, 5.7)), (10, (0.0, 0.0), (3.2, 2.3))],
+    ids=["25: two doors below the first dog", "10: in the first room"],
+)
+def test_untrained_mamls_released_weights_end_where_the_released_picture_shows_it(seed: int, low: tuple, high: tuple):
+    settings = {"initial_weights": "released", "evaluation_batches": 1, "evaluation_steps": 0}
+    config = replace(configure("dog", "maml", "faithful"), **settings)
+    (batch,) = run_tests(agent_for("dog", config, seed, "cpu"), config, "dog")
+    ends = batch.adapted.observations[:, -1, :, :2]
+    assert bool((ends > torch.tensor(low)).all() and (ends < torch.tensor(high)).all())
+    assert not batch.adapted.rewards.any()

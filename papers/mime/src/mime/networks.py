@@ -50,9 +50,15 @@ def policy_layout(observation_size: int, hidden_sizes: Sequence[int], action_siz
     return Layout(shapes | {"mu.weight": (action_size, inputs), "mu.bias": (action_size,)})
 
 
-def initial_policy(layout: Layout, generator: torch.Generator) -> Tensor:
-    """Xavier-uniform weights, zero biases, standard deviation 1; (parameters,)."""
+def initial_policy(layout: Layout, generator: torch.Generator, defaults_first: bool = False) -> Tensor:
+    """Xavier-uniform weights, zero biases, standard deviation 1; (parameters,).
+
+    `defaults_first`: as in the released code, where every layer has drawn PyTorch's own initial weights and biases
+    before all weights are drawn again.
+    """
     named = {name: torch.zeros(shape) for name, shape in layout.shapes.items()}
+    if defaults_first:
+        torch.rand(sum(value.numel() for name, value in named.items() if name != "sigma"), generator=generator)
     for name, value in named.items():
         if name.endswith("weight"):
             torch.nn.init.xavier_uniform_(value, generator=generator)

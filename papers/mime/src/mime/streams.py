@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 from zlib import crc32
 
 import numpy as np
@@ -19,6 +20,18 @@ def derived_seed(seed: int, iteration: int, purpose: str) -> int:
 def generator(seed: int, iteration: int, purpose: str) -> torch.Generator:
     """A CPU generator keyed by (seed, iteration, purpose): the same key gives the same numbers in every process."""
     return torch.Generator().manual_seed(derived_seed(seed, iteration, purpose))
+
+
+class WeightStreams:
+    """Where the networks' initial weights are drawn from: a stream each, or as released one for all in turn."""
+
+    def __init__(self, seed: int, kind: Literal["streams", "released"]) -> None:
+        self.seed, self.released = seed, kind == "released"
+        self.shared = torch.Generator().manual_seed(seed)
+
+    def of(self, network: str) -> torch.Generator:
+        """The generator for a network; as released the order in which networks draw from it matters."""
+        return self.shared if self.released else generator(self.seed, 0, network)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from mime.exploration import intrinsic_rewards
 from mime.networks import dynamics_layout, initial_dynamics
 from mime.objectives import initial_eta, mixed_rewards
 from mime.rollout import Episodes, rows
-from mime.streams import Streams, generator
+from mime.streams import Streams
 from mime.surrogate import Experience, MetaBatch
 
 
@@ -43,7 +43,8 @@ class MamlExplAgent(MamlAgent):
         layout = dynamics_layout(self.dynamics_size, config.dyn_hidden, action_size)
         chunk = {"chunks": CHUNK, "whole": 0}[config.dynamics_batch]
         self.model = DynamicsModel(layout, config.dyn_prior_sd, config.dyn_likelihood_sd, config.dyn_samples, chunk)
-        self.dynamics = initial_dynamics(layout, config.dyn_prior_sd, generator(seed, 0, "dynamics")).to(device)
+        stream = self.weight_streams.of("dynamics")
+        self.dynamics = initial_dynamics(layout, config.dyn_prior_sd, stream).to(device)
         self.dynamics_gradient = torch.zeros_like(self.dynamics)
         self.eta = initial_eta(config.eta).to(device)
 

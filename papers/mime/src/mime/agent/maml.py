@@ -21,7 +21,7 @@ from mime.objectives import (
     standardised,
 )
 from mime.rollout import Episodes, sample
-from mime.streams import Streams, generator
+from mime.streams import Streams, WeightStreams
 from mime.surrogate import Experience, MetaBatch, MetaObjective
 from mime.trpo import Searched, line_search, natural_step
 
@@ -43,7 +43,9 @@ class MamlAgent:
         self.observation_size, self.action_size = observation_size, action_size
         self.dynamics_size = dynamics_size or observation_size
         self.layout = policy_layout(observation_size, config.hidden_sizes, action_size)
-        self.policy = initial_policy(self.layout, generator(seed, 0, "policy")).to(device)
+        self.weight_streams = WeightStreams(seed, config.initial_weights)
+        stream = self.weight_streams.of("policy")
+        self.policy = initial_policy(self.layout, stream, self.weight_streams.released).to(device)
 
     # Acting
 

@@ -34,6 +34,9 @@ class MamlConfig:
     """Units of the policy's hidden tanh layers (card 5.1)."""
     first_order: bool = False
     """Ignore how the inner gradient depends on the initial parameters (card 5.3)."""
+    initial_weights: Literal["streams", "released"] = "streams"
+    """`streams`: each network draws its own from a stream of its own. `released`: as the original with the same seed,
+    one generator for all, the policy first, then the dynamics model; its pictures stand on such draws (ledger 20)."""
     max_kl: float = 0.01
     """Trust region, in nats, on the adapted policies (card 5.4)."""
     cg_iters: int = 10
