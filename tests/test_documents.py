@@ -65,12 +65,20 @@ def test_a_wrong_word_to_make_is_one_clear_line_and_exit_code_2(words: tuple[str
     assert message in said[0]
 
 
-def test_the_verdicts_page_tells_what_compare_says_of_the_authors_own_numbers():
+def test_the_pages_tell_what_compare_says_of_the_authors_own_numbers():
     done = subprocess.run([MIRL, "compare", "--paper", "sami", "--authors"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     told = re.search(r"\d+ stated numbers: [^.]*\.", " ".join(done.stdout.split()))
     assert told
     assert told[0] in " ".join(VERDICTS.read_text(encoding="utf-8").split())
+    page = (ROOT / "docs/sami-author-files.md").read_text(encoding="utf-8")
+    assert told[0] in " ".join(page.split())
+    shown = [line for line in done.stdout.splitlines() if re.search(r"does not match$", line.rstrip())]
+    shown += done.stdout[done.stdout.index("Released seeds of one task") :].splitlines()
+    assert [line for line in shown if line.rstrip() not in page] == []
+    assert sum("does not match" in line for line in page.splitlines()) == sum(
+        "does not match" in line for line in shown
+    )
 
 
 def test_the_number_that_the_verdicts_page_adds_can_be_added(tmp_path: Path):

@@ -21,6 +21,12 @@ CARD_T = {
     ("crippled_walker", "training"): -0.575,
 }  # fmt: skip
 """What the shipped seeds give where the workbook states another t (card 3.1)."""
+CLOSE_T = {
+    ("hopper", "training", "tesac"), ("humanoid_standup", "moderate", "tesac"),
+    ("humanoid_standup", "extreme", "tesac"), ("humanoid_standup", "training", "ccm"),
+    ("crippled_ant", "training", "ccm"), ("ant", "extreme", "ccm"),
+}  # fmt: skip
+"""Further ones that do not match, by less than a tenth."""
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +35,9 @@ def sami() -> list[Recomputed]:
 
 
 def test_the_tables_of_sami_follow_from_the_released_seeds(sami: list[Recomputed]) -> None:
+    """A mean and an sd of 192 places of Tables 2 and 6, of 320 of Panda's cells and skills, and of 12 of Table 1."""
     tables = [one for one in sami if one.statistic in ("mean", "sd") and one.reason == "from 5 seeds"]
-    assert {(one.task, one.method) for one in tables} == {
-        ("halfcheetah", "tesac"), ("halfcheetah", "ccm"), ("halfcheetah", "satesac"), ("halfcheetah", "saccm"),
-        ("ant", "tesac"), ("ant", "saccm"),
-    }  # fmt: skip
+    assert Counter(one.task == "panda" for one in tables) == {False: 2 * 192, True: 2 * (320 + 12)}
     assert {one.finding for one in tables} == {"matches"}
 
 
@@ -44,12 +48,15 @@ def test_table_1_of_sami_prints_spreads_over_cells_and_seeds(sami: list[Recomput
 
 
 def test_every_t_that_the_card_names_does_not_match_and_is_the_cards_when_recomputed(sami: list[Recomputed]) -> None:
-    found = {(one.task, one.setting): one for one in sami if one.statistic == "t"}
-    assert set(found) == set(CARD_T)
-    for place, one in found.items():
-        assert one.finding == "does not match"
-        assert one.interval is not None
-        assert one.interval[0] - 0.005 <= CARD_T[place] <= one.interval[1] + 0.005
+    tests = [one for one in sami if one.statistic == "t"]
+    assert len(tests) == 60
+    wrong = {(one.task, one.setting, one.method): one for one in tests if one.finding != "matches"}
+    assert set(wrong) == {(*place, "tesac") for place in CARD_T} | CLOSE_T
+    for place, t in CARD_T.items():
+        interval = wrong[*place, "tesac"].interval
+        assert interval is not None
+        assert interval[0] - 0.005 <= t <= interval[1] + 0.005
+    assert all(abs(one.stated - one.value) < 0.1 for place, one in wrong.items() if place in CLOSE_T and one.value)
 
 
 def test_the_p_values_of_the_same_cells_do_not_match_and_four_others_of_table_2(sami: list[Recomputed]) -> None:
@@ -64,14 +71,20 @@ def test_the_p_values_of_the_same_cells_do_not_match_and_four_others_of_table_2(
     }  # fmt: skip
 
 
-def test_table_8_of_sami_follows_from_welchs_test_but_for_one_and_two_that_lack_data(sami: list[Recomputed]) -> None:
-    table = {(one.setting, one.method): one for one in sami if one.source == "Table 8"}
-    assert Counter(one.finding for one in table.values()) == {
-        "matches": 3, "does not match": 1, "cannot be recomputed": 2,
-    }  # fmt: skip
-    assert table["extreme", "saccm"].finding == "does not match"
-    assert all("Welch" in one.reason for one in table.values() if one.finding == "matches")
-    assert {one.setting for one in table.values() if one.finding == "cannot be recomputed"} == {"moderate"}
+def test_three_p_values_of_sami_change_sides_of_five_percent_when_recomputed(sami: list[Recomputed]) -> None:
+    tests = [one for one in sami if one.statistic == "p"]
+    sides = {(one.task, one.setting) for one in tests if one.value and (one.stated <= 0.05) != (one.value <= 0.05)}
+    assert sides == {("crippled_ant", "training"), ("crippled_halfcheetah", "extreme"), ("crippled_hopper", "extreme")}
+
+
+def test_table_8_of_sami_follows_from_the_released_seeds(sami: list[Recomputed]) -> None:
+    table = [one for one in sami if one.source == "Table 8"]
+    assert len(table) == 6
+    assert {one.finding for one in table} == {"matches"}
+    tests = {one.method: set() for one in table}  # type: dict[str, set[str]]
+    for one in table:
+        tests[one.method].add(one.reason.partition(";")[0])
+    assert tests == {"satesac": {"Welch's test, from seeds"}, "saccm": {"Student's test, from seeds"}}
 
 
 def reference(method: str, value: float, spread: float, **changes: Any) -> Reference:
@@ -167,6 +180,19 @@ def test_a_mean_and_a_pooled_sd_over_metrics_are_those_of_all_seeds_together() -
     found = recompute(table, [], [stated(value, statistic, of=of) for statistic, value in said.items()])
     assert [one.finding for one in found] == ["matches", "matches"]
     assert recompute(table, [], [stated("3.00", "pooled_sd", of=of)])[0].finding == "does not match"
+
+
+def test_a_test_over_several_metrics_is_of_each_seeds_mean_over_them() -> None:
+    near, far = seeds("ours", "10", "11", "12", "13", "14"), seeds("ours", "4", "9", "2", "7", "6")
+    other = seeds("theirs", "6", "8", "9", "10", "12")
+    both = [
+        *near, *(one.model_copy(update={"metric": "eval/far"}) for one in far),
+        *other, *(one.model_copy(update={"metric": "eval/far"}) for one in other),
+    ]  # fmt: skip
+    p = stats.ttest_ind([7, 10, 7, 10, 10], [6, 8, 9, 10, 12]).pvalue
+    (found,) = recompute([], both, [stated(f"{p:.6f}", of="eval/return eval/far")])
+    assert (found.finding, found.value) == ("matches", pytest.approx(p))
+    assert recompute([], [*near, *other], [stated("0.5", of="eval/return eval/far")])[0].value is None
 
 
 def test_what_lacks_numbers_cannot_be_recomputed() -> None:

@@ -1,4 +1,4 @@
-"""Stated numbers and simulated error rates, as they are shown in a terminal."""
+"""Stated numbers, coincidences of seeds and simulated error rates, as they are shown in a terminal."""
 
 from __future__ import annotations
 
@@ -7,23 +7,70 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from mirl.verdict.coincidences import STEP, Coincidence, Tally
 from mirl.verdict.reported import Recomputed
 from mirl.verdict.simulation import Rates, Truth
 from mirl.verdict.tables import Line, lined_table
 
 
 def render_stated(found: Sequence[Recomputed]) -> RenderableType:
-    """Every stated number beside the recomputed one, with the reason where they differ; then a line that counts."""
+    """Every stated number that does not match beside the recomputed one, with the reason; then counts of all."""
     lines = [
         Line(
             [who(one), one.statistic.replace("_", " "), f"{one.stated:,.6g}", recomputed_of(one), one.finding],
-            "" if one.finding == "matches" else one.reason,
+            one.reason,
             one.source,
         )
         for one in found
+        if one.finding != "matches"
     ]
     heads = ("task, setting, method", "number", "stated", "recomputed (as rounding allows)", "finding")
-    return Group(lined_table(heads, lines), Text(), Text(summary(found)))
+    parts = [counts_table(found), Text(), Text(summary(found))]
+    return Group(lined_table(heads, lines), Text(), *parts) if lines else Group(*parts)
+
+
+def counts_table(found: Sequence[Recomputed]) -> RenderableType:
+    """How many numbers of each kind match, by their source."""
+    lines = []
+    for source in dict.fromkeys(one.source for one in found):
+        same = [one for one in found if one.source == source]
+        for statistic in dict.fromkeys(one.statistic for one in same):
+            findings = [one.finding for one in same if one.statistic == statistic]
+            names = ("matches", "does not match", "cannot be recomputed")
+            counts = [str(findings.count(name)) for name in names]  # type: ignore[arg-type]
+            lines.append(Line([statistic.replace("_", " "), *counts], section=source))
+    return lined_table(("number", "match", "do not match", "cannot be recomputed"), lines)
+
+
+def span(seeds: Sequence[int]) -> str:
+    """'100-104' for seeds that follow each other, else '100, 103'."""
+    several = len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
+    return f"{seeds[0]}-{seeds[-1]}" if several else ", ".join(map(str, seeds))
+
+
+def render_coincidences(found: Sequence[Coincidence], tallies: Sequence[Tally]) -> RenderableType:
+    """What coincides, and how much of it chance would give."""
+    lines = [
+        Line(
+            [
+                one.task,
+                ", ".join(one.alike),
+                f"{one.first}, {one.second}",
+                span(one.seeds),
+                str(one.decimals),
+                f"{one.difference:+,f}" if one.difference else "equal",
+            ]
+        )
+        for one in found
+    ]
+    counts = [Line([one.decimals, f"{one.pairs:,}", str(one.found), f"{one.expected:.3f}"]) for one in tallies]
+    return Group(
+        Text(f"Released seeds of one task and number that are equal or a whole multiple of {STEP} apart", style="bold"),
+        lined_table(("task", "both of", "one of each", "seeds", "decimals", "second less first"), lines),
+        Text(),
+        lined_table(("decimals", "pairs", "coincide", "expected by chance"), counts),
+        Text("Decimals are the fewest that both values show. Why values coincide is not known here.", style="dim"),
+    )
 
 
 def who(one: Recomputed) -> str:

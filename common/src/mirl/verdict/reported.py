@@ -92,7 +92,8 @@ def recompute(
     released = rounded_seeds(seeds)
     found = [one for place, sample in released.items() if place in printed for one in of_table(printed[place], sample)]
     known = {place: row.rounded for place, row in printed.items()} | released
-    return [*found, *(recompute_one(one, known) for one in stated)]
+    values = seeds_by_place(seeds)
+    return [*found, *(recompute_one(one, known, values) for one in stated)]
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,14 @@ def rounded_seeds(seeds: Sequence[ReportedSeed]) -> dict[Place, Rounded]:
     for row in seeds:
         place, half = (row.task, row.method, row.metric), 0.5 * 10.0 ** -decimals_of(row.value)
         halves[place] = max(half, halves.get(place, 0.0))
-    samples = {}
-    for place, values in seeds_by_place(seeds).items():
-        one = summarise(list(values.values()))
-        widest = halves[place] * math.sqrt(one.n / (one.n - 1)) if one.n > 1 else math.nan
-        samples[place] = Rounded(one.mean, one.sd, one.n, halves[place], widest, "seeds")
-    return samples
+    return {place: sample_of(list(one.values()), halves[place]) for place, one in seeds_by_place(seeds).items()}
+
+
+def sample_of(values: Sequence[float], half: float) -> Rounded:
+    """Seeds that are off by up to `half` each."""
+    one = summarise(values)
+    widest = half * math.sqrt(one.n / (one.n - 1)) if one.n > 1 else math.nan
+    return Rounded(one.mean, one.sd, one.n, half, widest, "seeds")
 
 
 def of_table(printed: PrintedReference, sample: Rounded) -> Iterator[Recomputed]:
@@ -158,7 +161,9 @@ def of_table(printed: PrintedReference, sample: Rounded) -> Iterator[Recomputed]
         )  # fmt: skip
 
 
-def recompute_one(stated: Stated, known: Mapping[Place, Rounded]) -> Recomputed:
+def recompute_one(
+    stated: Stated, known: Mapping[Place, Rounded], seeds: Mapping[Place, Mapping[int, float]]
+) -> Recomputed:
     """One stated number; both of Student's and Welch's tests are tried, since few papers say which they took."""
     methods = [stated.method, *([stated.against] if stated.against else [])]
     metrics = stated.of.split()
@@ -171,7 +176,12 @@ def recompute_one(stated: Stated, known: Mapping[Place, Rounded]) -> Recomputed:
     if stated.statistic == "pooled_sd":
         return outcome(stated, [pooled_sd(groups[0])], "over metrics and seeds pooled, from the printed means and sds")
     if len(metrics) > 1:
-        return outcome(stated, [], f"seeds averaged over {len(metrics)} metrics were not released")
+        if any(one.basis != "seeds" for group in groups for one in group):
+            return outcome(stated, [], f"seeds averaged over {len(metrics)} metrics were not released")
+        groups = [
+            [averaged([seeds[stated.task, method, metric] for metric in metrics], group)]
+            for method, group in zip(methods, groups, strict=True)
+        ]
     pair = groups[0][0], groups[1][0]
     basis = "seeds" if {one.basis for one in pair} == {"seeds"} else "means and sds"
     ranges = [two_sample(*pair, stated.statistic, equal_variances) for equal_variances in (True, False)]
@@ -208,6 +218,13 @@ def mean_of_metrics(group: Sequence[Rounded]) -> Range:
     value = float(np.mean([one.mean for one in group]))
     half = float(np.mean([one.mean_half for one in group]))
     return value, value - half, value + half
+
+
+def averaged(values: Sequence[Mapping[int, float]], group: Sequence[Rounded]) -> Rounded:
+    """Over seeds, of each seed's mean over several metrics; seeds that lack a metric are left out."""
+    shared = [seed for seed in values[0] if all(seed in one for one in values)]
+    half = float(np.mean([each.mean_half for each in group]))
+    return sample_of([float(np.mean([metric[seed] for metric in values])) for seed in shared], half)
 
 
 def pooled_sd(group: Sequence[Rounded]) -> Range:

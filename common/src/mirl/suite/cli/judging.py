@@ -92,23 +92,29 @@ def compare_authors(
     place: Path, experiments: Experiments, paper: str | None, task: str | None, budget: str, published: bool, json: bool
 ) -> None:
     """`mirl compare --authors`: a paper's own seeds under our rules, and its stated numbers recomputed."""
-    from mirl.verdict import comparison, findings, reported, tables
+    from mirl.verdict import coincidences, comparison, findings, reported, tables
 
     if published or registry.choose_budget(budget) != "paper":
         raise ConfigError("--authors judges the paper's own runs, so it takes neither --published nor another --budget")
     name = one_paper(experiments, paper, "--authors needs --paper")
     only = choose("task", task, experiments.papers[name].tasks, f" in paper {name}") if task else None
     found = [one for one in reported.recompute_all(place, name) if only in (None, one.task)]
+    seeds = [row for row in reported.read_seeds(place, name) if only in (None, row.task)]
+    together = coincidences.coincidences(seeds)
     built = comparison.build(place, experiments, name, "paper", "authors")
     if not built.rows and not found:
         raise ConfigError(f"nothing is recorded of {name}: no results/reference/{name}-seeds.csv or {name}-stated.csv")
     if json:
-        sys.stdout.write(dump({"comparison": built.model_dump(mode="json"), "stated": [vars(one) for one in found]}))
+        stated, alike = [vars(one) for one in found], [vars(one) for one in together]
+        sys.stdout.write(dump({"comparison": built.model_dump(mode="json"), "stated": stated, "coincidences": alike}))
         return
     if built.rows:
         console.print(tables.render(built, only))
         console.print()
     console.print(findings.render_stated(found))
+    if together:
+        console.print()
+        console.print(findings.render_coincidences(together, coincidences.tallies(seeds)))
 
 
 def dump(content: object) -> str:
