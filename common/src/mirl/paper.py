@@ -13,6 +13,7 @@ from typing import Any
 from mirl.config import ConfigError, no_such
 from mirl.files import describe_os_error
 from mirl.run import Header, Interrupted, Run
+from mirl.terminal import speak_plainly
 
 COMMANDS = {
     "train": "train one seed into one run directory; the same command again continues",
@@ -77,6 +78,7 @@ class Paper:
 def main(paper: Paper, arguments: Sequence[str] | None = None) -> int:
     """Run a paper's command line. Exit codes: 0 done, 1 failed, 2 bad input, 128 + n stopped by signal n."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    speak_plainly()
     try:
         code = dispatch(paper, words)
         sys.stdout.flush()

@@ -11,6 +11,7 @@ from mirl.paper import main
 from mirl.suite import experiments as registry
 from mirl.suite import runner
 from toy.__main__ import PAPER
+from toy.whole import vouch_anew
 
 EIGHT = "0,1,2,3,4,5,6,7"
 
@@ -42,6 +43,7 @@ def test_a_value_outside_its_band_is_named_and_fails(mirl, root: Path):
     assert mirl("regress", "--update", "--why", "first bands", "--seeds", EIGHT).returncode == 0
     metrics = root / "results/runs/tiny/toy/line/drift/seed1/metrics.csv"
     metrics.write_text(metrics.read_text() + "200,1.0,eval/return,1000000.0\n")
+    vouch_anew(metrics.parent)
     judged = mirl("regress", "--paper", "toy")
     assert judged.returncode == 1
     assert [line.split()[:2] for line in judged.stdout.splitlines() if line.rstrip().endswith("  outside")] == [
@@ -58,6 +60,7 @@ def test_a_first_value_that_is_two_percent_off_is_named_and_fails(mirl, root: Pa
     before, value = rows[where].rsplit(",", 1)
     rows[where] = f"{before},{1.02 * float(value)!r}"
     metrics.write_text("\n".join(rows) + "\n")
+    vouch_anew(metrics.parent)
     judged = mirl("regress", "--paper", "toy")
     assert judged.returncode == 1
     assert [line.split()[:3] for line in judged.stdout.splitlines() if line.rstrip().endswith("  outside")] == [
@@ -153,7 +156,7 @@ def test_a_plot_of_learning_curves_is_written(mirl, root: Path):
     [
         (("--paper", "toy", "--out", "curves.png"), "--paper and --task are needed"),
         (("--paper", "toy", "--task", "line", "--out", "curves.txt"), "--out must end in .png, .svg or .pdf"),
-        (("--paper", "toy", "--task", "line", "--out", "curves.png"), "no finished run of this budget recorded"),
+        (("--paper", "toy", "--task", "line", "--out", "curves.png"), "no run of this budget is finished"),
     ],
 )
 def test_a_plot_that_cannot_be_drawn_is_one_line(mirl, root: Path, words, message):

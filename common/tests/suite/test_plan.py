@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from rich.console import Console
 from mirl.suite import experiments as registry
 from mirl.suite import plan
 from mirl.suite.experiments import RunSpec
+from toy.whole import write_manifest
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def estimates_of(root: Path, experiments: registry.Experiments, *selection: str)
 def finish(root: Path, spec: str, wall_s: float, size: int = 0) -> None:
     folder = root / f"results/runs/{spec}"
     folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text(json.dumps({"wall_s": wall_s}))
+    write_manifest(folder, RunSpec.parse(spec), {}, wall_s=wall_s)
     (folder / "replay").mkdir()
     (folder / "replay/shard").write_bytes(bytes(size))
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from mirl.suite.experiments import RunSpec
 from toy.driver import wait_until
+from toy.whole import write_manifest
 
 TINY = ("reproduce", "--paper", "toy", "--budget", "tiny")
 SLOW = (*TINY, "--method", "drift@slow", "--seeds", "0,1")
@@ -239,7 +241,7 @@ def test_many_runs_are_counted_and_the_unfinished_ones_shown(mirl, root: Path, m
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({"status": "failed", "attempts": [{"reason": "[odd]"}]}))
         if seed < 117:
-            (folder / "manifest.json").write_text("{}")
+            write_manifest(folder, RunSpec.parse(f"tiny/toy/line/drift/seed{seed}"), {})
     shown = mirl("status").stdout.splitlines()
     assert [line.split()[0][-4:] for line in shown[1:4]] == ["d117", "d118", "d119"]
     assert all(line.split()[1] == "failed" and line.rstrip().endswith("[odd]") for line in shown[1:4])

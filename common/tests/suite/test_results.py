@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,9 @@ import pytest
 from mirl.config import ConfigError
 from mirl.suite import results
 from mirl.suite.experiments import Metric, RunSpec
+from mirl.suite.manifests import DamagedRunError
 from mirl.suite.results import metric_value, read_episodes, read_metrics, read_references, read_state
+from toy.whole import EPISODES, write_manifest
 
 SPEC = RunSpec(budget="tiny", paper="toy", task="line", method="drift", variant="slow", seed=3)
 METRICS = "env_step,wall_s,name,value\n10,0.5,eval/return,1.0\n20,1.0,eval/return,2.0\n20,1.0,loss/value,nan\n"
@@ -56,7 +59,7 @@ def test_an_absent_or_empty_folder_is_not_run(tmp_path: Path) -> None:
 
 def test_a_manifest_means_finished_whatever_run_json_says(run: Path) -> None:
     write_record(run)
-    (run / "manifest.json").write_text('{"env_steps": 5}')
+    write_manifest(run, SPEC, {}, env_steps=5)
     found = read_state(run)
     assert found.state == "finished"
     assert found.manifest["env_steps"] == 5
@@ -110,12 +113,50 @@ def test_a_run_that_died_before_its_manifest_is_not_finished(run: Path) -> None:
     assert read_state(run).state == "killed"
 
 
-@pytest.mark.parametrize("content", ["{torn", "[]", "\x00"])
-def test_a_damaged_record_is_a_failed_run_with_a_reason(run: Path, content: str) -> None:
+WRONG_TYPES = (
+    '{"attempts": [5]}', '{"attempts": [{"reason": 5}]}', '{"env_step": "many"}', '{"env_steps_per_s": NaN}',
+    '{"host": 3}', '{"pid": "one"}', '{"total_env_steps": -1}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ["{torn", "[]", "\x00", "", "[" * 100_000, "1" * 5000, *WRONG_TYPES])
+def test_a_record_that_no_run_writes_is_a_damaged_run_with_a_reason(run: Path, content: str) -> None:
     (run / "run.json").write_text(content)
     found = read_state(run)
-    assert found.state == "failed"
-    assert "run.json" in found.reason
+    assert found.state == "damaged"
+    assert found.reason.startswith("run.json ")
+    assert "\n" not in found.reason
+
+
+def test_a_process_id_that_no_process_can_have_is_of_a_dead_one(tmp_path: Path) -> None:
+    write_record(tmp_path, pid=2**70)
+    assert read_state(tmp_path).state == "killed"
+
+
+def test_a_damaged_record_of_a_finished_run_takes_nothing_from_it(run: Path) -> None:
+    write_manifest(run, SPEC, {})
+    (run / "run.json").write_text("{torn")
+    assert read_state(run, SPEC).state == "finished"
+
+
+def test_a_manifest_of_another_run_vouches_for_nothing(run: Path) -> None:
+    write_manifest(run, SPEC, {})
+    other = SPEC.model_copy(update={"seed": 4})
+    assert read_state(run, SPEC).state == "finished"
+    found = read_state(run, other)
+    assert (found.state, found.reason) == ("damaged", "manifest.json is that of the run toy/line/drift@slow/seed3")
+
+
+def test_a_table_that_was_changed_after_the_run_is_not_read(run: Path) -> None:
+    (run / "metrics.csv").write_text(METRICS)
+    write_manifest(run, SPEC, {})
+    assert len(read_metrics(run)) == 3
+    (run / "metrics.csv").write_text(METRICS.replace("2.0", "9.0"))
+    with pytest.raises(DamagedRunError, match=r"metrics\.csv does not have the sha256 that the run's manifest records"):
+        read_metrics(run)
+    (run / "metrics.csv").unlink()
+    with pytest.raises(DamagedRunError, match=r"metrics\.csv is missing"):
+        read_metrics(run)
 
 
 def test_metrics_are_read_from_folder_file_and_archive(tmp_path: Path) -> None:
@@ -123,6 +164,9 @@ def test_metrics_are_read_from_folder_file_and_archive(tmp_path: Path) -> None:
     (tmp_path / "plain/metrics.csv").write_text(METRICS)
     (tmp_path / "packed").mkdir()
     (tmp_path / "packed/metrics.csv.gz").write_bytes(gzip.compress(METRICS.encode()))
+    write_manifest(tmp_path / "plain", SPEC, {})
+    shutil.copy(tmp_path / "plain/manifest.json", tmp_path / "packed")
+    (tmp_path / "packed/episodes.csv.gz").write_bytes(gzip.compress(EPISODES.encode()))
     for path in ("plain", "plain/metrics.csv", "packed", "packed/metrics.csv.gz"):
         table = read_metrics(tmp_path / path)
         assert table["env_step"].tolist() == [10, 20, 20]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mirl.suite.experiments import Experiments, RunSpec
 from mirl.suite.results import run_directory
+from toy.whole import write_manifest
 
 REFERENCE_HEADER = (
     "task,method,setting,metric,env_steps,value,spread,spread_kind,n,unit,role,provenance,source,note\n"
@@ -64,8 +64,8 @@ def write_run(root: Path, text: str, metrics: Mapping[str, Sequence[float]], **m
     rows = [f"{step},0.5,{name},{value!r}" for name, values in metrics.items() for step, value in enumerate(values, 1)]
     (directory / "metrics.csv").write_text("\n".join(["env_step,wall_s,name,value", *rows]) + "\n")
     env_steps = {"tiny": 100, "workstation": 500, "paper": 1000}[spec.budget]
-    content = {"fidelity": "faithful", "env_steps": env_steps, "config": {"total_env_steps": env_steps, "threads": 1}}
-    (directory / "manifest.json").write_text(json.dumps({**content, **manifest}))
+    config = manifest.pop("config", {"total_env_steps": env_steps, "threads": 1})
+    write_manifest(directory, spec, config, **{"env_steps": env_steps, **manifest})
     return directory
 
 

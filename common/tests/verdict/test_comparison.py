@@ -220,7 +220,7 @@ def test_a_run_with_the_registered_options_and_free_ones_counts(tmp_path: Path) 
     write_run(
         tmp_path, "paper/toy/line/ours/seed0", {"eval/return": [1.0]},
         config={**CONFIG, "device": "cuda", "seed": 0, "task": "line", "method": "ours", "fidelity": "faithful"},
-        command=command,
+        command=command, device="cuda",
     )  # fmt: skip
     assert row(build(tmp_path, registered(), "toy", "paper")).ours.n == 1
 

@@ -30,6 +30,9 @@ COLUMNS = (
     "cost a seed",
 )
 
+BUDGETS: tuple[Budget, ...] = ("paper", "workstation")
+"""What is listed."""
+
 
 @dataclass(frozen=True)
 class Entry:

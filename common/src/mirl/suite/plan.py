@@ -14,11 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mirl.clock import describe_duration
-from mirl.files import read_json
 from mirl.folder import is_finished
 from mirl.suite import gpus, host
 from mirl.suite.experiments import Cost, Experiments, RunSpec, registered_fields
-from mirl.suite.results import run_directory
+from mirl.suite.results import read_state, run_directory
 
 DAY_S = 86_400.0
 MIB = 2**20
@@ -87,11 +86,12 @@ def registered_wall_s(cost: Cost, env_steps: int) -> float:
 def history(folder: Path) -> History | None:
     """Of the seeds in one method's folder; None where none is finished. The medians, of twenty at most."""
     manifests = sorted(folder.glob("seed*/manifest.json"))
-    if not manifests:
+    states = {path.parent: read_state(path.parent) for path in manifests[:20]}
+    whole = {directory: state.manifest for directory, state in states.items() if state.state == "finished"}
+    if not whole:
         return None
-    some = manifests[:20]
-    wall_s = statistics.median(float(read_json(path)["wall_s"]) for path in some)
-    return History(wall_s, statistics.median(size_mib(path.parent) for path in some), len(manifests))
+    wall_s = statistics.median(float(manifest["wall_s"]) for manifest in whole.values())
+    return History(wall_s, statistics.median(map(size_mib, whole)), len(manifests))
 
 
 def size_mib(directory: Path) -> float:

@@ -8,9 +8,10 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 
-from mirl.config import ConfigError
+from mirl.config import ConfigError, nearest
 from mirl.suite.experiments import RunSpec
-from mirl.suite.results import Source, directory_of, read_metrics
+from mirl.suite.manifests import DamagedRunError, damage
+from mirl.suite.results import Source, directory_of, read_metrics, read_state
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -20,22 +21,34 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 STYLES = ("-", "--", "-.", ":")
 
 
-def curves(root: Path, specs: Sequence[RunSpec], metric: str, source: Source) -> dict[str, pd.DataFrame]:
-    """Method -> one column a finished seed, indexed by env step. Raises ConfigError where nothing was recorded."""
+def curves(
+    root: Path, specs: Sequence[RunSpec], metric: str, source: Source
+) -> tuple[dict[str, pd.DataFrame], list[DamagedRunError]]:
+    """Method -> one column a finished seed, indexed by env step; and the runs that were left out as damaged.
+
+    Raises ConfigError where whole runs recorded other metrics, or where there is no run at all.
+    """
     found: dict[str, list[pd.Series]] = {}
+    damages: list[DamagedRunError] = []
+    names: set[str] = set()
     for spec in specs:
         directory = directory_of(root, spec, source)
-        if not (directory / "manifest.json").exists():
-            continue
-        metrics = read_metrics(directory)
-        rows = metrics[metrics["name"] == metric].drop_duplicates("env_step", keep="last")
-        if len(rows):
-            found.setdefault(spec.labelled_method, []).append(
-                rows.set_index("env_step")["value"].rename(str(spec.seed))
-            )
-    if not found:
-        raise ConfigError(f"no finished run of this budget recorded {metric}")
-    return {method: pd.concat(series, axis=1).sort_index() for method, series in found.items()}
+        damaged = damage(directory, spec)
+        if damaged:
+            damages.append(damaged)
+        elif read_state(directory, spec).state == "finished":
+            metrics = read_metrics(directory)
+            names.update(metrics["name"])
+            rows = metrics[metrics["name"] == metric].drop_duplicates("env_step", keep="last")
+            if len(rows):
+                series = rows.set_index("env_step")["value"].rename(str(spec.seed))
+                found.setdefault(spec.labelled_method, []).append(series)
+    if names and not found:
+        near = nearest(metric, sorted(names)) or f" (metrics: {', '.join(sorted(names))})"
+        raise ConfigError(f"no metric {metric!r} in these runs{near}")
+    if not found and not damages:
+        raise ConfigError("no run of this budget is finished")
+    return {method: pd.concat(series, axis=1).sort_index() for method, series in found.items()}, damages
 
 
 def draw(by_method: dict[str, pd.DataFrame], title: str, metric: str, points: int, path: Path) -> None:

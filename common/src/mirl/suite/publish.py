@@ -8,22 +8,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mirl.config import ConfigError
-from mirl.files import read_json
 from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.manifests import TABLES, damage, read_manifest
 from mirl.suite.records import Summary, read_table, write_table
-from mirl.suite.results import metric_value, published_directory, read_metrics, run_directory
-
-TABLES = ("metrics.csv", "episodes.csv")
+from mirl.suite.results import metric_value, published_directory, read_metrics, read_state, run_directory
 
 
 def publish(root: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> list[Path]:
     """Copy manifest and tables of finished runs, and renew their lines in the paper's summary.csv.
 
-    Raises ConfigError where a run is not finished. The tables are compressed with no time stamp inside, so that the
-    same run gives the same bytes; their content is still what the manifest's sha256 says.
+    Raises ConfigError where a run is not finished, or is not what its manifest vouches for. The tables are compressed
+    with no time stamp inside, so that the same run gives the same bytes; their content is still what the manifest's
+    sha256 says.
     """
     for spec in specs:
-        if not (run_directory(root, spec) / "manifest.json").exists():
+        damaged = damage(run_directory(root, spec), spec)
+        if damaged:
+            raise ConfigError(f"{damaged}; only whole runs are published")
+        if read_state(run_directory(root, spec), spec).state != "finished":
             raise ConfigError(f"{spec} is not finished; only finished runs are published")
     targets = [publish_run(root, spec) for spec in specs]
     for paper in dict.fromkeys(spec.paper for spec in specs):
@@ -60,7 +62,7 @@ def write_summary(root: Path, experiments: Experiments, specs: Sequence[RunSpec]
 def summarise(root: Path, experiments: Experiments, spec: RunSpec) -> list[Summary]:
     """The registered metrics of one finished run. Raises ConfigError where one was never recorded."""
     table = read_metrics(run_directory(root, spec))
-    manifest = read_json(run_directory(root, spec) / "manifest.json")
+    manifest = read_manifest(run_directory(root, spec), spec)
     rows = []
     for metric in experiments.papers[spec.paper].tasks[spec.task].of(spec.labelled_method).metrics:
         value = metric_value(table, metric)

@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-import pandas as pd
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mirl.config import ConfigError
@@ -92,6 +91,31 @@ class Manifest(Record):
             if path.is_absolute() or ".." in path.parts:
                 raise ValueError(f"file {name} lies outside the run directory")
         return self
+
+
+class Attempt(Record):
+    """One try of a run, as run.json tells of it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    status: str = ""
+    reason: str = ""
+
+
+class RunRecord(Record):
+    """run.json: how far a run is. What is read of it has its type; a run may say more."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    status: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    env_step: int = Field(default=0, ge=0)
+    total_env_steps: int = Field(default=0, ge=0)
+    env_steps_per_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    last_metric: str = ""
+    host: str = ""
+    pid: int | None = None
+    updated: str = ""
 
 
 class Reference(Record):
@@ -268,6 +292,8 @@ def known_columns(header: Sequence[str], kind: type[Record]) -> bool:
 
 def parse_table(text: str, kind: type[Row]) -> tuple[list[Row], list[str]]:
     """The rows of a CSV text and, for those that are wrong, sentences that name the line."""
+    import pandas as pd  # it takes a second, and who looks at one run's manifest needs none of it
+
     try:
         table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -298,7 +324,10 @@ def read_table(path: Path, kind: type[Row]) -> list[Row]:
     """The rows of a CSV file, none where it does not exist; raises ConfigError that names file and line."""
     if not path.exists():
         return []
-    rows, faults = parse_table(path.read_text(encoding="utf-8"), kind)
+    try:
+        rows, faults = parse_table(path.read_text(encoding="utf-8"), kind)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 ({error})") from None
     if faults:
         raise ConfigError(f"{path} {faults[0]}")
     return rows
@@ -306,6 +335,8 @@ def read_table(path: Path, kind: type[Row]) -> list[Row]:
 
 def write_table(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
     """Write rows as CSV, atomically; None becomes an empty cell."""
+    import pandas as pd
+
     cells = [row.model_dump() for row in rows]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, pd.DataFrame(cells, columns=columns(kind), dtype=object).to_csv(index=False))

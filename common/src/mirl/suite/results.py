@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import fcntl
-import gzip
 import io
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mirl.files import read_json, whole_lines
+from mirl.config import ConfigError
+from mirl.files import whole_lines
 from mirl.recorder import EPISODES_HEADER, METRICS_HEADER
 from mirl.suite.experiments import Metric, RunSpec
+from mirl.suite.manifests import DamagedRunError, damage, read_bytes, read_manifest, read_record, read_table
 
 if TYPE_CHECKING:  # pandas takes a second to import: to see what state a run is in, nobody needs to wait for it
     import pandas as pd
 
     from mirl.suite.records import Reference
 
-State = Literal["not run", "running", "interrupted", "failed", "killed", "finished"]
+State = Literal["not run", "running", "interrupted", "failed", "killed", "damaged", "finished"]
 Source = Literal["runs", "published", "authors"]
 """Our run directories, our published runs, or the seeds that a paper's authors released."""
 STALE_AFTER_S = 1800.0
@@ -59,21 +60,48 @@ def directory_of(root: Path, spec: RunSpec, source: Source) -> Path:
     return run_directory(root, spec) if source == "runs" else published_directory(root, spec)
 
 
-def read_state(directory: Path) -> RunState:
-    """The state of a run directory. Nothing in it raises: what cannot be read is `failed`, with the reason."""
+def begun_runs(root: Path, paper: str, budget: str, source: Source, task: str = "*") -> list[RunSpec]:
+    """Every run of a paper that left a folder, whatever is in it, by task, method and seed."""
+    base = root / "results" / (f"runs/{budget}/{paper}" if source == "runs" else f"published/{paper}/{budget}")
+    found = []
+    for folder in sorted(base.glob(f"{task}/*/seed*")):
+        try:
+            found.append(RunSpec.parse(f"{budget}/{paper}/{'/'.join(folder.parts[-3:])}"))
+        except ConfigError:  # a folder that was moved aside
+            continue
+    return found
+
+
+def damages(root: Path, specs: Iterable[RunSpec], source: Source) -> list[DamagedRunError]:
+    """What is wrong with the manifests and tables of these runs, the first thing of each."""
+    found = (damage(directory_of(root, spec, source), spec) for spec in specs)
+    return [one for one in found if one]
+
+
+def read_state(directory: Path, spec: RunSpec | None = None) -> RunState:
+    """The state of a run directory. Nothing in it raises: what cannot be read is `damaged`, with the reason.
+
+    `spec`: the run that must lie there; another one's manifest is damage.
+    """
     try:
-        manifest = read_json(directory / "manifest.json") if (directory / "manifest.json").exists() else {}
-        record = read_json(directory / "run.json") if (directory / "run.json").exists() else {}
-    except (ValueError, OSError) as error:
-        return RunState("failed", str(error))
-    if not isinstance(manifest, dict) or not isinstance(record, dict):
-        return RunState("failed", f"{directory} holds a run.json or manifest.json that is not a JSON object")
-    if manifest:
-        return RunState("finished", record=record, manifest=manifest)
+        manifest = read_manifest(directory, spec)
+        if manifest:
+            return RunState("finished", record=readable_record(directory), manifest=manifest)
+        record = read_record(directory)
+    except DamagedRunError as damage:
+        return RunState("damaged", damage.short)
     if not record:
         return RunState("not run")
     state, reason = unfinished_state(directory, record)
     return RunState(state, reason, record)
+
+
+def readable_record(directory: Path) -> Mapping[str, Any]:
+    """run.json of a finished run, which proves nothing any more; empty where it cannot be read."""
+    try:
+        return read_record(directory)
+    except DamagedRunError:
+        return {}
 
 
 def unfinished_state(directory: Path, record: Mapping[str, Any]) -> tuple[State, str]:
@@ -122,7 +150,7 @@ def process_exists(pid: object) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # nobody has it, or nobody can
         return False
     except PermissionError:  # it is somebody else's, so it exists
         return True
@@ -137,18 +165,11 @@ def seconds_since(moment: str) -> float | None:
         return None
 
 
-def read_text(path: Path) -> str:
-    """A text file, or the `.gz` beside it; raises FileNotFoundError where there is neither."""
-    if path.suffix != ".gz" and not path.exists():
-        path = path.with_name(path.name + ".gz")
-    content = path.read_bytes()
-    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
-
-
 def read_metrics(path: Path) -> pd.DataFrame:
     """metrics.csv, plain or gzipped, of a file or a run directory: columns env_step, wall_s, name, value.
 
-    A last line torn by a kill is left out; a missing or empty file gives no rows. Raises ValueError for other damage.
+    A last line torn by a kill is left out; a missing or empty file of an unfinished run gives no rows. Raises
+    DamagedRunError for other damage, and where a finished run's manifest vouches for other bytes.
     """
     return read_columns(path, "metrics.csv", METRICS_HEADER)
 
@@ -159,23 +180,37 @@ def read_episodes(path: Path) -> pd.DataFrame:
 
 
 def read_columns(path: Path, name: str, header: str) -> pd.DataFrame:
+    found = read_table(path, name) if path.is_dir() else (path, read_bytes(path)) if path.exists() else None
+    return parse_columns(*found, header) if found else empty_columns(header)
+
+
+def types_of(header: str) -> dict[str, str]:
+    return {column: NUMBERS.get(column, "object") for column in header.split(",")}
+
+
+def empty_columns(header: str) -> pd.DataFrame:
     import pandas as pd
 
-    file = path / name if path.is_dir() else path
+    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in types_of(header).items()})
+
+
+def parse_columns(file: Path, content: bytes, header: str) -> pd.DataFrame:
+    """The whole lines of a CSV file under this header, none where it has not begun; raises DamagedRunError."""
+    import pandas as pd
+
     try:
-        lines = whole_lines(read_text(file))
-    except FileNotFoundError:
-        lines = []
-    types = {column: NUMBERS.get(column, "object") for column in header.split(",")}
+        lines = whole_lines(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise DamagedRunError(file, f"is not UTF-8 ({error})") from None
     if not lines:
-        return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in types.items()})
+        return empty_columns(header)
     if lines[0] != header:
-        raise ValueError(f"{file} must begin with {header}")
+        raise DamagedRunError(file, f"must begin with {header}")
     try:
         table = pd.read_csv(io.StringIO("\n".join(lines)), dtype=str, keep_default_na=False)
-        return table.astype(types)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise ValueError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+        return table.astype(types_of(header))
+    except (ValueError, OverflowError, pd.errors.ParserError) as error:
+        raise DamagedRunError(file, f"cannot be read: {' '.join(str(error).split())}") from None
 
 
 def metric_value(metrics: pd.DataFrame, metric: Metric) -> float | None:

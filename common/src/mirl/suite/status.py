@@ -15,18 +15,22 @@ from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from mirl.clock import describe_duration, describe_progress
 from mirl.config import ConfigError
 from mirl.suite.experiments import RunSpec
+from mirl.suite.fitting import FittingTable, Row
+from mirl.suite.manifests import DamagedRunError, read_manifest, read_record
 from mirl.suite.results import State, read_state, run_directory
 
 LINE_PERIOD_S = 30.0
-STYLES = {"finished": "green", "running": "cyan", "failed": "red", "killed": "red", "interrupted": "yellow"}
-ORDER: tuple[State, ...] = ("running", "failed", "killed", "interrupted", "not run", "finished")
+STYLES = {
+    "finished": "green", "running": "cyan", "damaged": "red", "failed": "red", "killed": "red", "interrupted": "yellow",
+}  # fmt: skip
+ORDER: tuple[State, ...] = ("running", "damaged", "failed", "killed", "interrupted", "not run", "finished")
+BAR_WIDTH = 10
+NOTE_WIDTH = 24
 ROWS = 100
 """With more runs than this, those that matter least are counted and not shown: finished ones first."""
 
@@ -50,7 +54,7 @@ class Progress:
 
 def read_progress(root: Path, spec: RunSpec) -> Progress:
     """From run.json and manifest.json; a run that was not begun has zeros."""
-    found = read_state(run_directory(root, spec))
+    found = read_state(run_directory(root, spec), spec)
     record = found.record
     return Progress(
         spec,
@@ -65,31 +69,40 @@ def read_progress(root: Path, spec: RunSpec) -> Progress:
 
 
 def begun(root: Path, budget: str | None, paper: str | None) -> list[RunSpec]:
-    """Every run that has a run.json under results/runs, by name."""
+    """Every run under results/runs that left a run.json or a manifest.json, by name."""
     folder = root / "results/runs"
+    names = ("run.json", "manifest.json")
+    places = {
+        str(Path(place).parent)
+        for name in names
+        for place in glob.glob(f"{budget or '*'}/{paper or '*'}/*/*/seed*/{name}", root_dir=folder)
+    }
     specs = []
-    for place in sorted(glob.glob(f"{budget or '*'}/{paper or '*'}/*/*/seed*/run.json", root_dir=folder)):
+    for place in sorted(places):
         try:
-            specs.append(RunSpec.parse(place.removesuffix("/run.json")))
+            specs.append(RunSpec.parse(place))
         except ConfigError:  # a folder that was moved aside
             continue
     return specs
 
 
-def is_finished(root: Path, spec: RunSpec) -> bool:
-    return (run_directory(root, spec) / "manifest.json").exists()
+def damages(root: Path, specs: Sequence[RunSpec]) -> list[DamagedRunError]:
+    """The run.json and manifest.json files among these runs that are not what a run writes."""
+    found = []
+    for spec in specs:
+        try:
+            directory = run_directory(root, spec)
+            if not read_manifest(directory, spec):
+                read_record(directory)
+        except DamagedRunError as damage:
+            found.append(damage)
+    return found
 
 
 def overview(root: Path, specs: Sequence[RunSpec], show_all: bool) -> RenderableType:
     """How many runs are in which state, and a line a run: of all, or of as many as matter most."""
-    finished = [spec for spec in specs if is_finished(root, spec)]
-    left = set(specs).difference(finished)
-    runs = [read_progress(root, spec) for spec in specs if spec in left]
-    room = len(specs) if show_all else ROWS - len(runs)
-    runs += [read_progress(root, spec) for spec in finished[: max(room, 0)]]
-    counts: Counter[State] = Counter(run.state for run in runs if run.spec in left)
-    counts["finished"] += len(finished)
-    return render(runs, counts, len(specs) if show_all else ROWS)
+    runs = [read_progress(root, spec) for spec in specs]
+    return render(runs, Counter(run.state for run in runs), len(specs) if show_all else ROWS)
 
 
 def render(runs: Iterable[Progress], counts: Counter[State], rows: int) -> RenderableType:
@@ -98,30 +111,46 @@ def render(runs: Iterable[Progress], counts: Counter[State], rows: int) -> Rende
     said = Text(", ".join(f"{counts[state]:,} {state}" for state in ORDER if counts[state]))
     if counts.total() > min(len(ordered), rows):
         said.append(f"; {min(len(ordered), rows)} of them are shown, all with: mirl status --all")
-    return Group(table(ordered[:rows]), said)
+    return Group(table(ordered[:rows]), said) if ordered else said
 
 
-def table(runs: Sequence[Progress]) -> Table:
-    """A line a run: state, bar, env steps, speed, time left, host where there are others, last metric or reason."""
+def table(runs: Sequence[Progress]) -> FittingTable:
+    """A row a run: state, bar, env steps, speed, time left, host where there are others, last metric or reason."""
     here = {"", socket.gethostname()}
     elsewhere = any(run.host not in here for run in runs)
-    columns = ("run", "state", "", "env steps", "per s", "eta", *(["host"] if elsewhere else []), "last")
-    shown = Table(box=None, pad_edge=False)
-    for column in columns:
-        shown.add_column(column, justify="right" if column in ("env steps", "per s", "eta") else "left", no_wrap=True)
-    for run in runs:
-        left = (run.total_env_steps - run.env_step) / run.env_steps_per_s if run.env_steps_per_s else 0.0
-        shown.add_row(
-            str(run.spec),
-            f"[{STYLES.get(run.state, 'dim')}]{run.state}[/]",
-            ProgressBar(total=run.total_env_steps, completed=run.env_step, width=16) if run.total_env_steps else "",
-            f"{run.env_step:,}" if run.total_env_steps else "",
-            f"{run.env_steps_per_s:,.0f}" if run.env_steps_per_s else "",
-            describe_duration(left) if run.state == "running" and left > 0 else "",
-            *([run.host] if elsewhere else []),
-            Text(run.note),
+    heads = ("state", "", "env steps", "per s", "eta", *(["host"] if elsewhere else []))
+    rows = [
+        Row(
+            name=[str(run.spec)],
+            cells=[
+                run.state,
+                bar(run),
+                f"{run.env_step:,}" if run.total_env_steps else "",
+                f"{run.env_steps_per_s:,.0f}" if run.env_steps_per_s else "",
+                time_left(run),
+                *([run.host] if elsewhere else []),
+            ],
+            note=run.note,
+            style=STYLES.get(run.state, "dim"),
         )
-    return shown
+        for run in runs
+    ]
+    return FittingTable(
+        ["run"], heads, rows, coloured="state", right=("env steps", "per s", "eta"), note_width=NOTE_WIDTH
+    )
+
+
+def bar(run: Progress) -> str:
+    """How much of a run is done; '' where nobody knows."""
+    if not run.total_env_steps:
+        return ""
+    done = min(run.env_step / run.total_env_steps, 1.0)
+    return ("━" * round(BAR_WIDTH * done)).ljust(BAR_WIDTH) + f" {done:4.0%}"
+
+
+def time_left(run: Progress) -> str:
+    left = (run.total_env_steps - run.env_step) / run.env_steps_per_s if run.env_steps_per_s else 0.0
+    return describe_duration(left) if run.state == "running" and left > 0 else ""
 
 
 class Watcher:

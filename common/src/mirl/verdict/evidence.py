@@ -12,6 +12,7 @@ from typing import Any
 
 from mirl.config import option_of
 from mirl.suite.experiments import Budget, Experiments, PaperEntry, RunSpec, Task, registered_fields
+from mirl.suite.manifests import DamagedRunError, damage
 from mirl.suite.records import ReportedSeed
 from mirl.suite.results import Source, directory_of, metric_value, read_metrics, read_state
 from mirl.verdict.judgement import STEP_TOLERANCE, Seeds
@@ -58,16 +59,21 @@ def read_seeds(
 
 def read_seed(directory: Path, experiments: Experiments, spec: RunSpec, task: Task) -> float | str:
     """The registered metric of one run, or why there is none."""
-    state = read_state(directory)
+    damaged = damage(directory, spec)
+    if damaged:
+        return f"damaged ({damaged.short})"
+    state = read_state(directory, spec)
     if state.state != "finished":
-        return f"failed ({state.reason})" if state.state == "failed" and state.reason else state.state
+        return (
+            f"{state.state} ({state.reason})" if state.state in ("failed", "damaged") and state.reason else state.state
+        )
     fault = not_as_registered(state.manifest, experiments, spec)
     if fault:
         return fault
     try:
         value = metric_value(read_metrics(directory), task.metric)
-    except (ValueError, OSError, EOFError):  # `mirl check` says what and where
-        return "with a damaged metrics.csv"
+    except DamagedRunError as unreadable:
+        return f"damaged ({unreadable.short})"
     return f"without {task.metric.name}" if value is None else value
 
 

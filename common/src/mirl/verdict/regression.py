@@ -37,6 +37,7 @@ from scipy import stats
 
 from mirl.config import ConfigError
 from mirl.suite.experiments import Experiments, Metric, RunSpec
+from mirl.suite.manifests import DamagedRunError
 from mirl.suite.records import LEAST_SEEDS, Band, FirstValue
 from mirl.suite.results import State, first_value, metric_value, read_metrics, read_state, run_directory
 from mirl.verdict.statistics import Interval, summarise
@@ -114,13 +115,13 @@ def measure_one(directory: Path, spec: RunSpec, metric: str, when: When) -> Meas
     def measurement(state: State, value: float | None, fault: str) -> Measurement:
         return Measurement(spec.task, spec.labelled_method, spec.seed, metric, state, value, fault, when)
 
-    found = read_state(directory)
+    found = read_state(directory, spec)
     if found.state != "finished":
         return measurement(found.state, None, ": ".join(filter(None, (found.state, found.reason))))
     try:
         table = read_metrics(directory)
-    except (ValueError, OSError, EOFError) as error:
-        return measurement(found.state, None, str(error))
+    except DamagedRunError as error:
+        return measurement(found.state, None, error.short)
     last = Metric(name=metric, unit="as recorded")
     value = metric_value(table, last) if when == "last" else first_value(table, metric)
     return measurement(found.state, value, "" if value is not None else f"{metric} was never recorded")

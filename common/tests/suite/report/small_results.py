@@ -8,11 +8,11 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from mirl.suite import publish
 from mirl.suite.experiments import RunSpec
 from mirl.suite.results import published_directory, run_directory
+from toy.whole import write_manifest
 
 HARMFUL = "<script>document.title = 'taken over'</script>"
 STEPS = range(100, 1001, 100)
@@ -133,19 +133,10 @@ def finish(root: Path, text: str, metrics: Mapping[str, Sequence[float]], env_st
     ]
     rows += [f"{step},0.5,train/length,{step % 7}" for step in STEPS]
     (directory / "metrics.csv").write_text("\n".join(["env_step,wall_s,name,value", *rows]) + "\n")
-    (directory / "episodes.csv").write_text("env_step,setting,episode,return,length,success\n")
-    (directory / "manifest.json").write_text(json.dumps(manifest(spec, env_steps)))
-
-
-def manifest(spec: RunSpec, env_steps: int) -> dict[str, Any]:
-    return {
-        "status": "finished", "run_id": spec.run_id, "fidelity": "faithful", "device": "cpu", "image": "venv",
-        "config": {"total_env_steps": env_steps, "threads": 1},
-        "command": ["python", "-m", "toy", "train", "--task", spec.task, "--seed", str(spec.seed), "--run-dir", "DIR"],
-        "python": "3.11.7", "cpu": "a processor", "cpu_count": 2,
-        "versions": {"torch": "2.13.0", "gpu": None, "threads": 1},
-        "wall_s": 12.5, "env_steps": env_steps, "attempts": 1,
-    }  # fmt: skip
+    command = ["python", "-m", "toy", "train", "--task", spec.task, "--seed", str(spec.seed), "--run-dir", "DIR"]
+    config = {"total_env_steps": env_steps, "threads": 1}
+    versions = {"torch": "2.13.0", "gpu": None, "threads": 1}
+    write_manifest(directory, spec, config, command=command, versions=versions, wall_s=12.5)
 
 
 def fail(root: Path, text: str, reason: str) -> None:

@@ -169,10 +169,10 @@ def test_a_damaged_run_is_named_and_the_rest_reported(repository: Path):
     fill(repository)
     (repository / "results/runs/paper/toy/line/ours/seed2/metrics.csv").write_text("no,table\n1,2\n")
     done = report_in(repository, "--runs")
-    assert done.returncode == 0, done.stderr
-    text = Page(repository / "results/report/toy.html").text
-    assert "damaged:" in text
-    assert "seed 2 with a damaged metrics.csv" in text
+    assert done.returncode == 1
+    changed = "metrics.csv does not have the sha256 that the run's manifest records"
+    assert done.stderr == f"mirl: results/runs/paper/toy/line/ours/seed2/{changed}\n"
+    assert f"seed 2 damaged ({changed})" in Page(repository / "results/report/toy.html").text
 
 
 @pytest.mark.parametrize(

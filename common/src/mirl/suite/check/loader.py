@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,8 +11,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from mirl.config import ConfigError
-from mirl.files import read_json
 from mirl.suite.experiments import RunSpec
+from mirl.suite.manifests import TABLES, DamagedRunError, parse, read_bytes, read_record, table_file
 from mirl.suite.records import (
     FIRST_SUFFIX,
     SEEDS_SUFFIX,
@@ -26,14 +25,12 @@ from mirl.suite.records import (
     ReportedSeed,
     Stated,
     Summary,
-    describe_fault,
     parse_table,
 )
 
 RUN_PARTS: tuple[Literal["runs"], Literal["published"]] = ("runs", "published")
 PARTS = (*RUN_PARTS, "reference", "regression")
 TEXT_SUFFIXES = (".json", ".csv", ".gz", ".md", ".txt", ".yaml")
-TABLES = ("metrics.csv", "episodes.csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +64,23 @@ class RunFolder:
         if not path.exists():
             return {}, None, ""
         try:
-            raw = read_json(path)
-        except (ValueError, OSError) as error:
-            return {}, None, str(error).removeprefix(f"{path} ")
+            return *parse(path, Manifest), ""
+        except DamagedRunError as damage:
+            return {}, None, damage.fault
+
+    @cached_property
+    def record_fault(self) -> str:
+        """What is wrong with run.json; '' where nothing is or where there is none."""
         try:
-            return raw if isinstance(raw, dict) else {}, Manifest.model_validate_json(path.read_bytes()), ""
-        except ValidationError as error:
-            return raw if isinstance(raw, dict) else {}, None, describe_fault(error)
+            read_record(self.path)
+        except DamagedRunError as damage:
+            return damage.fault
+        return ""
 
     @cached_property
     def tables(self) -> Mapping[str, bytes]:
         """The bytes of metrics.csv and episodes.csv, unpacked where gzipped; absent or damaged ones are left out."""
-        contents = {name: unpack(self.path / name) for name in TABLES}
+        contents = {name: unpack(self.path, name) for name in TABLES}
         return {name: content for name, content in contents.items() if content is not None}
 
     def text(self, name: str) -> str | None:
@@ -241,18 +243,20 @@ def run_folder(path: Path, part: Literal["runs", "published"], top: Path) -> Run
         return RunFolder(path, part, None, fault)
 
 
-def unpack(path: Path) -> bytes | None:
-    """The content of a file or of the `.gz` beside it; None where both are absent or the archive is damaged."""
+def unpack(folder: Path, name: str) -> bytes | None:
+    """The content of a table, plain or from its archive; None where it is absent or damaged."""
+    file = table_file(folder, name)
     try:
-        if path.exists():
-            return path.read_bytes()
-        return gzip.decompress(path.with_name(path.name + ".gz").read_bytes())
-    except (OSError, EOFError):
+        return None if file is None else read_bytes(file)
+    except DamagedRunError:
         return None
 
 
 def published_texts(folder: Path) -> Iterator[PublishedText]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix in TEXT_SUFFIXES:
-            content = unpack(path.with_suffix("")) if path.suffix == ".gz" else path.read_bytes()
-            yield PublishedText(path, (content or b"").decode("utf-8", errors="replace"))
+            try:
+                content = read_bytes(path)
+            except DamagedRunError:  # published-small says it
+                content = b""
+            yield PublishedText(path, content.decode("utf-8", errors="replace"))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from pathlib import Path
 
 from mirl import config as configs
 from mirl.files import sha256
 from mirl.suite.check.findings import Sentences, named
-from mirl.suite.check.loader import TABLES, RunFolder
+from mirl.suite.check.loader import RunFolder
 from mirl.suite.experiments import Experiments
-from mirl.suite.records import Manifest
+from mirl.suite.manifests import TABLES, DamagedRunError, read_bytes, run_id_of, table_file
 from mirl.suite.results import read_state
 
 
@@ -20,14 +19,8 @@ def place(run: RunFolder, experiments: Experiments) -> Sentences:
     """A run lies where its manifest says."""
     if run.spec_fault:
         yield run.spec_fault
-    elif run.spec and run.manifest and own_id(run.manifest) != run.spec.run_id:
-        yield f"is the run {own_id(run.manifest)} by its manifest and {run.spec.run_id} by its folder"
-
-
-def own_id(manifest: Manifest) -> str:
-    """The run id that a manifest's other fields make."""
-    method = f"{manifest.method}@{manifest.variant}" if manifest.variant else manifest.method
-    return f"{manifest.paper}/{manifest.task}/{method}/seed{manifest.seed}"
+    elif run.spec and run.manifest and run_id_of(run.manifest) != run.spec.run_id:
+        yield f"is the run {run_id_of(run.manifest)} by its manifest and {run.spec.run_id} by its folder"
 
 
 @named("run-known", RunFolder)
@@ -50,18 +43,25 @@ def known(run: RunFolder, experiments: Experiments) -> Sentences:
 @named("run-finished", RunFolder, "warning")
 def finished(run: RunFolder, experiments: Experiments) -> Sentences:
     """A run is finished or still running."""
-    if run.place == "published" or run.is_finished:
+    if run.place == "published" or run.is_finished or run.record_fault:
         return
     state = read_state(run.path)
     if state.state != "running":
         yield f"{state.state}: {state.reason}" if state.reason else state.state
 
 
+@named("run-record", RunFolder)
+def record(run: RunFolder, experiments: Experiments) -> Sentences:
+    """run.json, where there is one, can be read and has the types of the contract."""
+    if run.record_fault:
+        yield f"run.json {run.record_fault}"
+
+
 @named("manifest-schema", RunFolder)
 def manifest_schema(run: RunFolder, experiments: Experiments) -> Sentences:
     """manifest.json has every field of the contract, each of its type."""
     if run.manifest_fault:
-        yield f"manifest.json: {run.manifest_fault}"
+        yield f"manifest.json {run.manifest_fault}"
     elif run.place == "published" and not run.is_finished:
         yield "has no manifest.json"
 
@@ -69,8 +69,8 @@ def manifest_schema(run: RunFolder, experiments: Experiments) -> Sentences:
 @named("manifest-run-id", RunFolder)
 def manifest_run_id(run: RunFolder, experiments: Experiments) -> Sentences:
     """The run id is made of the manifest's own paper, task, method, variant and seed."""
-    if run.manifest and run.manifest.run_id != own_id(run.manifest):
-        yield f"run_id is {run.manifest.run_id}, the other fields say {own_id(run.manifest)}"
+    if run.manifest and run.manifest.run_id != run_id_of(run.manifest):
+        yield f"run_id is {run.manifest.run_id}, the other fields say {run_id_of(run.manifest)}"
 
 
 @named("manifest-config", RunFolder)
@@ -98,8 +98,11 @@ def manifest_files(run: RunFolder, experiments: Experiments) -> Sentences:
         if name in TABLES:
             content = run.tables.get(name)
             if content is None:
-                if not (run.path / f"{name}.gz").exists():  # a damaged archive is named by published-small
+                file = table_file(run.path, name)
+                if file is None:
                     yield f"{name} is missing"
+                elif run.place != "published":  # there published-small names a damaged archive
+                    yield from unreadable(file)
             elif hashlib.sha256(content).hexdigest() != expected:
                 yield f"{name} does not have the sha256 that the manifest records"
         elif run.place != "published":
@@ -107,10 +110,13 @@ def manifest_files(run: RunFolder, experiments: Experiments) -> Sentences:
 
 
 def wrong_file(path: Path, name: str, expected: str) -> Sentences:
-    if not path.is_file():
-        yield f"{name} is missing"
-    elif sha256(path) != expected:
-        yield f"{name} does not have the sha256 that the manifest records"
+    try:
+        if not path.is_file():
+            yield f"{name} is missing"
+        elif sha256(path) != expected:
+            yield f"{name} does not have the sha256 that the manifest records"
+    except OSError as error:
+        yield f"{name} cannot be read ({error.strerror})"
 
 
 @named("manifest-complete", RunFolder)
@@ -119,7 +125,9 @@ def manifest_complete(run: RunFolder, experiments: Experiments) -> Sentences:
     if not run.manifest:
         return
     wanted = run.manifest.config.get("total_env_steps", 0)
-    if run.manifest.env_steps < wanted:
+    if not isinstance(wanted, int):
+        yield f"config has total_env_steps {wanted!r}"
+    elif run.manifest.env_steps < wanted:
         yield f"ended after {run.manifest.env_steps:,} of {wanted:,} env steps"
     if run.manifest.end < run.manifest.start:
         yield f"ended ({run.manifest.end}) before it began ({run.manifest.start})"
@@ -153,13 +161,12 @@ def published_small(run: RunFolder, experiments: Experiments) -> Sentences:
     for path in sorted(run.path.iterdir()) if run.place == "published" else ():
         if path.name not in allowed:
             yield f"holds {path.name}; only {', '.join(sorted(allowed))} belong there"
-        elif path.suffix == ".gz" and not is_gzip(path):
-            yield f"{path.name} is not a whole gzip archive"
+        elif path.suffix == ".gz":
+            yield from unreadable(path)
 
 
-def is_gzip(path: Path) -> bool:
+def unreadable(path: Path) -> Sentences:
     try:
-        gzip.decompress(path.read_bytes())
-    except (OSError, EOFError):
-        return False
-    return True
+        read_bytes(path)
+    except DamagedRunError as damage:
+        yield damage.short

@@ -10,6 +10,7 @@ import typer
 from mirl.config import ConfigError
 from mirl.files import describe_os_error
 from mirl.suite.cli import host, judging, running
+from mirl.terminal import speak_plainly
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for group in (running, judging, host):
@@ -18,6 +19,7 @@ for group in (running, judging, host):
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 something did not finish or does not hold, 2 bad input."""
+    speak_plainly()
     raise SystemExit(guarded(lambda: typer.main.get_command(app).main(prog_name="mirl", standalone_mode=False)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
@@ -21,11 +22,13 @@ from mirl.suite.cli.options import (
     SeedsOption,
     TaskOption,
     console,
+    name_damages,
     numbers,
     one_paper,
     open_experiments,
 )
 from mirl.suite.experiments import Experiments
+from mirl.suite.results import Source
 
 app = typer.Typer()
 references = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What papers report: results/reference.")
@@ -44,11 +47,21 @@ def list_experiments(
 
     place, experiments = open_experiments(root)
     names = registry.choose_papers(experiments, paper)
-    listed = list(listing.entries(place, experiments, names, "published" if published else "runs"))
+    source: Source = "published" if published else "runs"
+    listed = list(listing.entries(place, experiments, names, source))
     if markdown:
         sys.stdout.write(listing.markdown(listed) + "\n")
     else:
         console.print(listing.render(listed))
+    raise typer.Exit(1 if tell_damages(place, names, listing.BUDGETS, source) else 0)
+
+
+def tell_damages(place: Path, papers: Sequence[str], budgets: Sequence[str], source: Source) -> bool:
+    """Name every file that is no evidence among what these papers left; whether there is any."""
+    from mirl.suite import results
+
+    begun = [spec for paper in papers for one in budgets for spec in results.begun_runs(place, paper, one, source)]
+    return name_damages(place, results.damages(place, begun, source))
 
 
 @app.command()
@@ -74,18 +87,21 @@ def compare(
     if authors:
         compare_authors(place, experiments, paper, task, budget, published, json)
         return
-    for name in registry.choose_papers(experiments, paper):
+    names = registry.choose_papers(experiments, paper)
+    source: Source = "published" if published else "runs"
+    for name in names:
         specs = registry.select(experiments, budget, name, task)
         if specs[0].budget == "tiny":
             reproducing.judge_bands(place, experiments, specs, console)
             continue
-        built = comparison.build(place, experiments, name, specs[0].budget, "published" if published else "runs")
+        built = comparison.build(place, experiments, name, specs[0].budget, source)
         if not published:
             comparison.write(place, built)
         if json:
             sys.stdout.write(built.model_dump_json(indent=2) + "\n")
         else:
             console.print(tables.render(built, specs[0].task if task else None))
+    raise typer.Exit(1 if tell_damages(place, names, [registry.choose_budget(budget)], source) else 0)
 
 
 def compare_authors(
@@ -178,10 +194,13 @@ def plot(
     if out.suffix not in (".png", ".svg", ".pdf"):
         raise ConfigError(f"--out must end in .png, .svg or .pdf, got {out}")
     specs = registry.select(experiments, budget, paper, task, method)
-    curves = plotting.curves(place, specs, metric, "published" if published else "runs")
-    title = f"{specs[0].paper}, {specs[0].task}: budget {specs[0].budget}, running mean over {smooth}"
-    plotting.draw(curves, title, metric, smooth, out)
-    console.print(f"{out} shows {', '.join(curves)}")
+    curves, damages = plotting.curves(place, specs, metric, "published" if published else "runs")
+    damaged = name_damages(place, damages)
+    if curves:
+        title = f"{specs[0].paper}, {specs[0].task}: budget {specs[0].budget}, running mean over {smooth}"
+        plotting.draw(curves, title, metric, smooth, out)
+        console.print(f"{out} shows {', '.join(curves)}")
+    raise typer.Exit(1 if damaged else 0)
 
 
 @app.command()
@@ -201,8 +220,10 @@ def report(
     papers = registry.choose_papers(experiments, paper)
     chosen = registry.choose_budget(budget) if budget else None
     target = out or place / reporting.PLACE
-    first = reporting.write_report(place, experiments, papers, "runs" if runs else "published", chosen, target)
+    source: Source = "runs" if runs else "published"
+    first = reporting.write_report(place, experiments, papers, source, chosen, target)
     console.print(f"open {os.path.relpath(first)} in a browser", soft_wrap=True)
+    raise typer.Exit(1 if tell_damages(place, papers, [chosen] if chosen else registry.BUDGETS, source) else 0)
 
 
 @app.command()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +13,9 @@ from rich.console import Console
 from mirl.config import ConfigError
 from mirl.suite import experiments as registry
 from mirl.suite.experiments import Experiments
+
+if TYPE_CHECKING:
+    from mirl.suite.manifests import DamagedRunError
 
 console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
 
@@ -57,3 +61,11 @@ def numbers(text: str | None) -> list[int] | None:
     if not all(word.isdigit() for word in words):
         raise ConfigError(f"--seeds must be whole numbers with commas between, as 0,1,2, got {text!r}")
     return list(dict.fromkeys(int(word) for word in words))
+
+
+def name_damages(place: Path, damages: Sequence[DamagedRunError]) -> bool:
+    """One line on stderr for each file that is no evidence; whether there is any."""
+    for one in damages:
+        file = one.file.relative_to(place) if one.file.is_relative_to(place) else one.file
+        print(f"mirl: {file} {one.fault}", file=sys.stderr)
+    return bool(damages)

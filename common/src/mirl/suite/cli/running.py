@@ -23,6 +23,7 @@ from mirl.suite.cli.options import (
     SeedsOption,
     TaskOption,
     console,
+    name_damages,
     numbers,
     open_experiments,
 )
@@ -117,7 +118,8 @@ def status(
 
     if not watch:
         console.print(look())
-        return
+        begun = showing.begun(place, wanted_budget, wanted_paper)
+        raise typer.Exit(1 if name_damages(place, showing.damages(place, begun)) else 0)
     with Live(look(), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(1.0)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from mirl.config import ConfigError
 from mirl.suite.experiments import Budget, Experiments, PaperEntry, RunSpec, Task
+from mirl.suite.manifests import DamagedRunError, damage
 from mirl.suite.records import Reference
 from mirl.suite.report import documents
 from mirl.suite.report.curves import Curve, curve, curve_names, recorded_values, smoothed
@@ -18,6 +18,7 @@ from mirl.suite.report.documents import Statement
 from mirl.suite.results import (
     RunState,
     Source,
+    begun_runs,
     directory_of,
     metric_value,
     read_metrics,
@@ -30,8 +31,6 @@ from mirl.verdict.regression import Judged
 
 CHOICES: tuple[Budget, ...] = ("paper", "workstation", "tiny")
 """In the order of the page."""
-DAMAGED = (ValueError, OSError, EOFError)
-"""What reading the table of a damaged run raises; `mirl check` says what and where."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,6 @@ class RunFacts:
     state: RunState
     values: Mapping[str, float]
     """The registered metrics that it recorded; may hold NaN."""
-    fault: str = ""
-    """Why a finished run has no values."""
 
     @property
     def finished(self) -> bool:
@@ -137,7 +134,7 @@ def collect(root: Path, experiments: Experiments, paper: str, source: Source, bu
     Raises ConfigError for a reference table that cannot be read. A damaged run is reported as such.
     """
     entry = experiments.papers[paper]
-    begun = {name: begun_runs(root, entry, paper, name, source) for name in CHOICES}
+    begun = {name: known_runs(root, entry, paper, name, source) for name in CHOICES}
     others = (name for name in CHOICES if begun[name])
     wanted = [budget] if budget else list(dict.fromkeys([CHOICES[0], *others]))
     comparisons = {name: comparison.build(root, experiments, paper, name, source) for name in wanted}
@@ -160,20 +157,15 @@ def collect(root: Path, experiments: Experiments, paper: str, source: Source, bu
     )
 
 
-def begun_runs(root: Path, entry: PaperEntry, paper: str, budget: str, source: Source) -> list[RunSpec]:
+def known_runs(root: Path, entry: PaperEntry, paper: str, budget: str, source: Source) -> list[RunSpec]:
     """Every run of a registered task and method that left something, variants and unregistered seeds among them."""
-    base = root / "results" / (f"runs/{budget}/{paper}" if source == "runs" else f"published/{paper}/{budget}")
-    found = []
-    for folder in sorted(base.glob("*/*/seed*")):
-        task, method, seed = folder.parts[-3:]
-        try:
-            spec = RunSpec.parse(f"{budget}/{paper}/{task}/{method}/{seed}")
-        except ConfigError:  # a folder that was moved aside
-            continue
-        known = task in entry.tasks and spec.method in entry.tasks[task].methods
-        if known and read_state(folder).state != "not run":
-            found.append(spec)
-    return found
+    return [
+        spec
+        for spec in begun_runs(root, paper, budget, source)
+        if spec.task in entry.tasks
+        and spec.method in entry.tasks[spec.task].methods
+        and read_state(directory_of(root, spec, source), spec).state != "not run"
+    ]
 
 
 def task_report(
@@ -221,13 +213,14 @@ def read_run(
     directory: Path, spec: RunSpec, task: Task, registered: bool, judged: bool
 ) -> tuple[RunFacts, pd.DataFrame | None]:
     """One run and, where it is finished and whole, its metrics."""
-    state = read_state(directory)
+    damaged = damage(directory, spec)
+    state = RunState("damaged", damaged.short) if damaged else read_state(directory, spec)
     if state.state != "finished":
         return RunFacts(spec, directory, registered, judged, state, {}), None
     try:
         table = read_metrics(directory)
-    except DAMAGED as error:
-        return RunFacts(spec, directory, registered, judged, state, {}, f"damaged: {error}"), None
+    except DamagedRunError as error:  # it is what its manifest vouches for, and no table all the same
+        return RunFacts(spec, directory, registered, judged, RunState("damaged", error.short), {}), None
     values = {metric.name: metric_value(table, metric) for metric in task.metrics}
     known = {name: value for name, value in values.items() if value is not None}
     return RunFacts(spec, directory, registered, judged, state, known), table

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from mirl.suite.publish import TABLES, copy_small
+from mirl.suite.manifests import TABLES
+from mirl.suite.publish import copy_small
 from mirl.suite.records import Reference, write_table
 from mirl.suite.report.collect import PaperReport
 from mirl.verdict.comparison import ComparisonRow
@@ -80,7 +81,7 @@ def seed_rows(report: PaperReport) -> Iterator[Mapping[str, Any]]:
                     "registered": run.registered,
                     "judged": run.judged,
                     "state": run.state.state,
-                    "reason": run.fault or run.state.reason,
+                    "reason": run.state.reason,
                     "metric": metric.name,
                     "value": run.values.get(metric.name),
                     "env_steps": run.fact("env_steps"),
@@ -93,7 +94,7 @@ def copy_runs(report: PaperReport, site: Path) -> dict[Any, list[str]]:
     """Copy what finished runs recorded, compressed, into the site; returns run -> its files' addresses."""
     copied = {}
     for run in report.runs:
-        if run.finished and not run.fault:
+        if run.finished:
             spec = run.spec
             place = Path("data", spec.paper, spec.budget, spec.task, spec.labelled_method, f"seed{spec.seed}")
             copy_small(run.directory, site / place)
