@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sami.evaluate import FRICTIONS, MASSES
+from sami.evaluate import FRICTIONS, MASSES, SKILLS
 from sami.settings import TASKS, task_sets
 
 Row = dict[str, str]
@@ -37,16 +37,21 @@ def find(table: list[Row], **wanted: str) -> Row:
     return found
 
 
-def seeds_of(task: str, method: str) -> list[float]:
-    table = read("sami-seeds.csv")
-    return [float(find(table, task=task, method=method, seed=str(seed))["value"]) for seed in range(100, 105)]
+def seeds_of(task: str, method: str, metric: str) -> list[float]:
+    rows = [
+        row for row in read("sami-seeds.csv") if (row["task"], row["method"], row["metric"]) == (task, method, metric)
+    ]
+    assert [row["seed"] for row in rows] == ["100", "101", "102", "103", "104"]
+    return [float(row["value"]) for row in rows]
 
 
-@pytest.mark.parametrize(("task", "methods"), [("halfcheetah", METHODS), ("ant", ("tesac", "saccm"))])
-def test_seeds_give_the_printed_mean_and_sample_spread(table: list[Row], task: str, methods: tuple[str, ...]):
-    for method in methods:
-        printed = find(table, task=task, method=method, metric="eval/return_training", role="result")
-        seeds = seeds_of(task, method)
+@pytest.mark.parametrize("setting", ["training", "moderate", "extreme"])
+@pytest.mark.parametrize("task", ["halfcheetah", "crippled_walker"])
+def test_seeds_give_the_printed_mean_and_sample_spread(table: list[Row], task: str, setting: str):
+    for method in METHODS:
+        metric = f"eval/return_{setting}"
+        printed = find(table, task=task, method=method, metric=metric, role="result")
+        seeds = seeds_of(task, method, metric)
         assert (round(np.mean(seeds)), round(np.std(seeds, ddof=1))) == pytest.approx(
             (float(printed["value"]), float(printed["spread"])), abs=1
         )
@@ -54,8 +59,10 @@ def test_seeds_give_the_printed_mean_and_sample_spread(table: list[Row], task: s
 
 @pytest.mark.parametrize(("better", "worse"), [("satesac", "tesac"), ("saccm", "ccm")])
 def test_the_tests_between_methods_are_unpaired(better: str, worse: str):
-    first, second = (seeds_of("halfcheetah", method) for method in (better, worse))
-    stated = find(read("sami-stated.csv"), task="halfcheetah", setting="training", method=better, against=worse)
+    first, second = (seeds_of("halfcheetah", method, "eval/return_training") for method in (better, worse))
+    stated = find(
+        read("sami-stated.csv"), task="halfcheetah", setting="training", method=better, against=worse, statistic="p"
+    )
     assert stats.ttest_ind(first, second).pvalue == pytest.approx(float(stated["value"]), abs=1e-3)
     assert stats.ttest_rel(first, second).pvalue != pytest.approx(float(stated["value"]), abs=1e-3)
 
@@ -87,8 +94,9 @@ def test_every_task_method_and_setting_has_its_number(table: list[Row]):
         for method in METHODS:
             for setting in ("training", "moderate", "extreme"):
                 assert find(table, task=task, method=method, setting=setting, metric=f"eval/{kind}_{setting}")
-    cells = [row for row in table if row["metric"].startswith("eval/push_friction") and row["setting"] == "grid"]
-    assert len(cells) == len(FRICTIONS) * len(MASSES) * len(METHODS)
+    for rate in ("success", *SKILLS):
+        cells = [row for row in table if row["metric"].startswith(f"eval/{rate}_friction") and row["setting"] == "grid"]
+        assert len(cells) == len(FRICTIONS) * len(MASSES) * len(METHODS)
 
 
 def test_rows_that_are_no_acceptance_target_say_so(table: list[Row]):
