@@ -94,7 +94,8 @@ CHANGES: list[tuple[str, str, dict[str, Any]]] = [
     ("amigo", "paper", {"generator_loss_form": "gaussian", "generator_target": 9.0, "target_variance": 4.0,
                         "generator_reward_coef": 0.4}),
     ("amigo", "paper", {"generator_loss_form": "linear", "generator_target": 9.0, "target_variance": 4.0}),
-    ("amigo", "paper", {"novelty": True, "novelty_bonus": 0.2, "generator_entropy_cost": 0.2}),
+    ("amigo", "paper", {"novelty": True, "novelty_bonus": 0.9, "generator_entropy_cost": 0.2,
+                        "generator_counts": 1, "generator_threshold": 0.3}),
     ("amigo_adaptive", "paper", {"window": 12.0, "first_target": 21, "generator_counts": 1}),
     ("amigo_novelty", "paper", {"novelty_coefficient": 0.5, "novelty_learning_rate": 0.01}),
     ("amigo", "paper", {"use_lstm": True, "num_lstm_layers": 2}),
@@ -192,6 +193,22 @@ def test_the_forks_first_fill_of_the_pool_has_the_initial_frames():
     for _ in range(2):
         agent.teacher.collect(batch)
     assert agent.teacher.pool.take(8)["frame"].flatten(1).float().mean(1).tolist() == [3.0] * 4 + [4.0] * 4
+
+
+def test_the_bonus_for_things_is_paid_and_does_not_move_the_threshold():
+    changes: dict[str, Any] = {"generator_batch_size": 4, "generator_counts": 1, "generator_threshold": -0.1}
+    agent, _ = agent_and_batches(small(task=TASK, novelty=True, novelty_bonus=0.5, **changes), rounds=1)
+    batch, teacher = example_batch(), agent.teacher
+    assert teacher is not None
+    batch.reached[:] = False
+    batch.done[1:], batch.reward[:] = True, 0.0
+    batch.goal[:] = 6  # the agent's own cell, which counts as a thing
+    assert batch.initial_frame[1:, :, 1, 1, 0].unique().tolist() == [10]
+    teacher.collect(batch)
+    told = teacher.update(1)
+    assert told is not None
+    assert float(told["train/teacher_reward"]) == pytest.approx(-0.3 + 0.5)
+    assert (teacher.difficulty.target, teacher.difficulty.successes) == (7, 0)
 
 
 def test_the_pool_gives_what_came_first():

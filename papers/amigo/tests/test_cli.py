@@ -37,11 +37,6 @@ SMALL = [
     "400",
 ]
 ROUND = 4 * 20
-README = (
-    "--env MiniGrid-KeyCorridorS3R3-v0 --num_actors 40 --modify --generator_batch_size 150 "
-    "--generator_entropy_cost .05 --generator_threshold -.1 --total_frames 100000000 "
-    "--generator_reward_negative -.3 --savedir ./experimentMinigrid"
-)
 
 
 def command(words: Sequence[str]) -> list[str]:
@@ -119,10 +114,38 @@ def test_meta_json_holds_the_flags_and_nothing_of_the_environment(finished: dict
 
 def test_weights_load_as_plain_tensors(finished: dict[str, Path]):
     model = torch.load(finished["amigo"] / "model.tar", weights_only=True)
-    assert {"model_state_dict", "optimizer_state_dict", "scheduler_state_dict", "flags",
-            "generator_model_state_dict"} <= set(model)  # fmt: skip
+    assert set(model) == {"model_state_dict", "optimizer_state_dict", "scheduler_state_dict", "flags",
+                          "generator_model_state_dict", "generator_model_optimizer_state_dict",
+                          "generator_scheduler_state_dict"}  # fmt: skip
     assert sum(tensor.numel() for tensor in model["model_state_dict"].values()) == 119137
     assert (finished["amigo"] / "model.tar").stat().st_size < 5 * 4 * (119137 + 6348)
+
+
+def episodes_told(directory: Path) -> tuple[int, float, float]:
+    """Of all rows together: how many episodes ended in training, the sums of their returns and of their steps."""
+    table: dict[str, dict[str, float]] = {}
+    for step, name, value in records(directory):
+        table.setdefault(step, {})[name] = float(value)
+    told = [row for row in table.values() if "train/episodes" in row]
+    assert all(("train/return" in row) == (row["train/episodes"] > 0) for row in told)
+    some = [row for row in told if row["train/episodes"]]
+    sums = [sum(row["train/episodes"] * row[name] for row in some) for name in ("train/return", "train/length")]
+    return int(sum(row["train/episodes"] for row in told)), sums[0], sums[1]
+
+
+def test_rows_tell_every_episode_of_training_once(tmp_path: Path):
+    found = []
+    for rounds in (1, 3, 50):  # a row a round, rows that a round's end does not fit, one row
+        folder = tmp_path / str(rounds)
+        more = ["--log-every", str(rounds * ROUND - 1 if rounds > 1 else ROUND)]
+        assert main(PAPER, train_words(folder, "impala", 50, *more)) == 0
+        found.append(episodes_told(folder))
+    (count, total, steps), *others = found
+    assert count > 20
+    assert 50 * ROUND - 4 * 100 <= steps <= 50 * ROUND  # the last episode of each actor need not have ended
+    for other in others:
+        assert other[0] == count
+        assert other[1:] == pytest.approx((total, steps), rel=1e-9)
 
 
 @pytest.mark.parametrize("method", CONFIGS)
@@ -161,17 +184,6 @@ def test_a_film_can_be_played_and_shows_the_goal_of_a_teacher(finished: dict[str
     frames = list(imageio.get_reader(film, format="FFMPEG").iter_data())  # type: ignore[attr-defined]
     assert len(frames) >= 2
     assert frames[0].shape == (160, 160, 3)
-
-
-def test_the_originals_test_line_writes_its_film_and_prints_the_means(
-    finished: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    line = ["--env", "MiniGrid-Empty-5x5-v0", "--mode", "test", "--model", "default", "--record_video"]
-    paths = ["--weight_path", str(finished["amigo"] / "model.tar"), "--video_path", str(tmp_path / "video.mp4")]
-    assert main(PAPER, [*line, *paths]) == 0
-    assert (tmp_path / "video.mp4").stat().st_size > 2_000
-    said = capsys.readouterr().out
-    assert all(name in said for name in ("eval/return", "eval/success", "eval/length"))
 
 
 @pytest.mark.parametrize(
@@ -224,6 +236,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, capsys: pytest.C
         (["--learning-rate", "-1"], "--learning-rate must be positive, got -1.0"),
         (["--reward-clipping", "some"], "--reward-clipping must be abs_one or soft_asymmetric or none, got some"),
         (["--windw", "3"], "no option '--windw'"),
+        (["--total-env-steps", "39"], "--total-env-steps must be at least 40, the frames of one update, got 39"),
         (["--task", "KeyCoridorS3R3"], "did you mean KeyCorridorS3R3?"),
         (["--method", "impalla"], "did you mean impala?"),
         (["--fidelity", "faithful"], "paper"),
@@ -239,99 +252,33 @@ def test_bad_input_gets_one_line_and_writes_nothing(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("model", "method"),
-    [
-        ("default", "amigo"),
-        ("window_adaptive", "amigo_adaptive"),
-        ("window_addaptive", "amigo_adaptive"),
-        ("novelty_based", "amigo_novelty"),
-    ],
-)
-def test_the_readmes_line_is_the_recipe_with_its_own_threshold(model: str, method: str):
-    words = translate([*README.split(), "--model", model])
-    assert words[:7] == ["train", "--task", "KeyCorridorS3R3", "--method", method, "--seed", "0"]
-    assert words[words.index("--run-dir") + 1].startswith("experimentMinigrid/MiniGrid-KeyCorridorS3R3-v0")
-    options = words[words.index("--device") + 2 :]
-    expected = ["--generator-threshold", "-0.1"]
-    assert options == (["--num-actors", "40", *expected] if method == "amigo_novelty" else expected)
-
-
-def test_the_readmes_window_and_actors_are_understood():
-    adaptive = translate([*README.replace("-.1", "-.5").split(), "--model", "window_addaptive", "--window", "60"])
-    assert adaptive[adaptive.index("--device") + 2 :] == ["--window", "60.0"]
-    line = "--env MiniGrid-KeyCorridorS3R3-v0 --num_actors 10 --modify --total_frames 100000000 --model"
-    novelty = translate([*line.split(), "novelty_based"])
-    assert "--num-actors" not in novelty
-    assert novelty[novelty.index("--generator-reward-negative") + 1] == "-0.1"
-
-
-def test_the_originals_line_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    line = "--env MiniGrid-Empty-5x5-v0 --num_actors 2 --batch_size 2 --unroll_length 10 --modify --total_frames 40"
-    more = f"--savedir {tmp_path} --xpid mine --disable_cuda --num_buffers 4 --num_threads 4"
-    words = [*translate([*line.split(), *more.split()]), "--evaluation-episodes", "2"]
-    assert main(PAPER, words) == 0
-    flags = json.loads((tmp_path / "mine" / "meta.json").read_text())["args"]
-    expected = {"env": "MiniGrid-Empty-5x5-v0", "num_actors": 2, "generator_batch_size": 32, "modify": True}
-    assert {name: flags[name] for name in expected} == expected
-    assert "eval" in (tmp_path / "mine" / "metrics.csv").read_text()
-    assert "is finished after" in capsys.readouterr().out
-
-
-def test_the_originals_defaults_are_its_own():
-    words = translate([])
-    assert words[:5] == ["train", "--task", "Empty-8x8", "--method", "amigo"]
-    assert words[words.index("--total-env-steps") + 1] == "600000000"
-    assert "--no-modify" in words
-    assert words[words.index("--generator-batch-size") + 1] == "32"
-    assert words[words.index("--generator-reward-negative") + 1] == "-0.1"
-
-
-@pytest.mark.parametrize(
-    ("line", "complaint"),
-    [
-        ("--env MiniGrid-KeyCoridorS3R3-v0", "did you mean KeyCorridorS3R3"),
-        ("--model rnd", "no model 'rnd'"),
-        ("--mode play", "no mode 'play'"),
-        ("--inner", "--inner breaks both released codes"),
-        ("--no_generator", "method impala"),
-        ("--random_agent", "--random_agent does nothing"),
-        ("--disable_use_embedding", "--disable_use_embedding does nothing"),
-        ("--save_env", "--save_env does nothing"),
-        ("--num_input_frames 4", "--num_input_frames must be 1, got 4"),
-        ("--goal_dim 20", "--goal_dim must be 10, got 20"),
-        ("--num_actors 4 --num_buffers 4", "--num-buffers must be at least 5, got 4"),
-        ("--num_actors four", "--num_actors: invalid int value: 'four'"),
-        ("--total_frames 0", "--total-frames must be at least 1, got 0"),
-        ("--window 20", "--window has no effect with --model default"),
-        ("--window 0", "--window has no effect with --model default"),
-        ("--novelty_coef 0", "--novelty_coef does nothing"),
-        ("--nonsense", "--nonsense"),
-        ("--mode test --weight_path nowhere/model.tar", "nowhere/model.tar does not exist"),
-    ],
-)
-def test_original_flags_that_cannot_be_honoured_get_one_line(line: str, complaint: str):
-    with pytest.raises(ConfigError, match=complaint) as caught:
-        translate(line.split())
-    assert "\n" not in str(caught.value)
-
-
-def test_weights_of_another_task_or_method_or_without_their_run_get_one_line(finished: dict[str, Path], tmp_path: Path):
-    weights = str(finished["amigo"] / "model.tar")
-    for words, complaint in (
-        (["--env", "MiniGrid-Empty-8x8-v0"], "--env asks for Empty-8x8, the weights in .* are of Empty-5x5"),
-        (["--env", "Empty-5x5", "--model", "novelty_based"], "--model asks for amigo_novelty"),
-    ):
-        with pytest.raises(ConfigError, match=complaint):
-            translate(["--mode", "test", "--weight_path", weights, *words])
+def test_weights_of_another_task_or_method_or_no_weights_get_one_line(finished: dict[str, Path], tmp_path: Path):
+    weights = finished["amigo"] / "model.tar"
+    shutil.copy(weights, tmp_path / "alone.tar")
+    for path in (weights, tmp_path / "alone.tar"):
+        for words, complaint in (
+            (["--env", "MiniGrid-Empty-8x8-v0"], "--env asks for Empty-8x8, the weights in .* are of Empty-5x5"),
+            (["--env", "Empty-5x5", "--model", "novelty_based"], "--model asks for amigo_novelty, .* are of amigo"),
+        ):
+            with pytest.raises(ConfigError, match=complaint):
+                translate(["--mode", "test", "--weight_path", str(path), *words])
     shutil.copy(weights, tmp_path / "model.tar")
-    with pytest.raises(ConfigError, match=r"must be the model\.tar of a run's folder"):
-        translate(["--mode", "test", "--weight_path", str(tmp_path / "model.tar")])
-    with pytest.raises(ConfigError, match=r"must be the model\.tar of a run's folder"):
-        translate(["--mode", "test", "--weight_path", str(finished["amigo"] / "metrics.csv")])
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"run\.json lacks what a run says of itself"):
         translate(["--mode", "test", "--weight_path", str(tmp_path / "model.tar")])
+
+
+@pytest.mark.parametrize("method", CONFIGS)
+def test_a_model_tar_without_its_run_plays_as_the_run_does(
+    finished: dict[str, Path], tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]
+):
+    alone, episodes = tmp_path / "alone.tar", ["--episodes", "4"]
+    shutil.copy(finished[method] / "model.tar", alone)
+    assert main(PAPER, ["evaluate", "--run-dir", str(finished[method]), *episodes]) == 0
+    of_run = capsys.readouterr().out
+    assert main(PAPER, ["weights", "--weight-path", str(alone), *episodes]) == 0
+    assert capsys.readouterr().out == of_run
+    assert "eval/return" in of_run
 
 
 def test_describe_knows_every_task_and_field(capsys: pytest.CaptureFixture[str]):

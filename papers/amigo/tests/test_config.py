@@ -109,6 +109,16 @@ def test_the_adaptive_teacher_has_no_field_of_the_climbing_one():
         ("impala", {"learning_rate": -0.1}, "--learning-rate must be positive, got -0.1"),
         ("impala", {"learning_rate": float("nan")}, "--learning-rate must be positive, got nan"),
         ("impala", {"batch_size": 0}, "--batch-size must be at least 1, got 0"),
+        (
+            "impala",
+            {"total_env_steps": 799},
+            "--total-env-steps must be at least 800, the frames of one .*, got 799",
+        ),
+        (
+            "impala",
+            {"total_env_steps": 807, "overlap": False},
+            "must be at least 808, the frames of one",
+        ),
         ("impala", {"discounting": 1.1}, r"--discounting must be in \[0, 1\], got 1.1"),
         ("impala", {"momentum": 1.0}, r"--momentum must be in \[0, 1\), got 1.0"),
         ("impala", {"entropy_cost": -1.0}, "--entropy-cost must be at least 0 and finite, got -1.0"),
@@ -121,7 +131,7 @@ def test_the_adaptive_teacher_has_no_field_of_the_climbing_one():
 )
 def test_bad_values_name_the_flag_and_what_is_allowed(method: str, changes: dict[str, object], complaint: str):
     with pytest.raises(ConfigError, match=complaint) as caught:
-        CONFIGS[method](total_env_steps=1, **changes)  # type: ignore[arg-type]
+        CONFIGS[method](**{"total_env_steps": 1_000} | changes)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
 
 

@@ -96,9 +96,9 @@ def test_without_the_extrinsic_reward_the_success_bonus_stays_unless_it_is_mende
     close(objectives.student_reward(extrinsic, intrinsic, "abs_one", False, False), [0.5])
 
 
-def test_asymmetric_clipping_makes_losses_small_and_gains_large():
-    clipped = objectives.clip_reward(torch.tensor([-1.0, 0.0, 1.0]), "soft_asymmetric")
-    close(clipped, [-0.3 * np.tanh(1), 0.0, 5 * np.tanh(1)], 1e-6)
+def test_asymmetric_clipping_makes_losses_small_and_keeps_gains_below_five():
+    clipped = objectives.clip_reward(torch.tensor([-100.0, -1.0, 0.0, 0.1, 1.0, 100.0]), "soft_asymmetric")
+    close(clipped, [-1.5, -1.5 * np.tanh(0.2), 0.0, 5 * np.tanh(0.02), 0.986877, 5.0], 1e-6)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 from amigo.bench import bench
 from amigo.config import CONFIGS, FIDELITIES, TASKS, configure
 from amigo.describe import parameter_counts
-from amigo.evaluate import SETTINGS, evaluate
+from amigo.evaluate import SETTINGS, evaluate, play_weights
 from amigo.files import OUTPUTS
 from amigo.original import translate
 from amigo.train import train
@@ -29,6 +29,7 @@ PAPER = Paper(
     original=translate,
     versions=torch_versions,
     outputs=OUTPUTS,
+    commands={"weights": play_weights},
 )
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ FRAMES = {
 """Frames per task; 6e8 elsewhere. 1e8 and 6e8 are the recipes' and the released results' (card 2.1, 3.1); the first
 three tasks are in no recipe."""
 MOST_FRAMES = 600_000_000
+ONE_UPDATE = "at least {}, the frames of one update"
 EVALUATIONS, LOG_POINTS, LEAST_LOG_PERIOD = 10, 2_000, 4_000
 
 
@@ -67,8 +68,7 @@ class ImpalaConfig:
     num_lstm_layers: int = 1
     """Of that LSTM (card 2.2)."""
     reward_clipping: RewardClipping = "abs_one"
-    """How extrinsic plus intrinsic reward is clipped; soft_asymmetric: 0.3 min(tanh r, 0) + 5 max(tanh r, 0)
-    (card 2.2)."""
+    """How extrinsic plus intrinsic reward is clipped; soft_asymmetric: 5 tanh(r / 5), 0.3 of it below 0 (card 10)."""
     no_extrinsic_rewards: bool = False
     """Leave the extrinsic reward out of the student's and the override of it out of the teacher's (card 7.3)."""
     success_bonus: Literal["always", "with_extrinsic"] = "always"
@@ -98,6 +98,8 @@ class ImpalaConfig:
         for field in ("total_env_steps", "threads", "num_actors", "batch_size", "unroll_length", "state_embedding_dim",
                       "num_lstm_layers", "evaluation_episodes", "log_every"):  # fmt: skip
             require(getattr(self, field) >= 1, field, getattr(self, field), "at least 1")
+        least = least_frames(self.batch_size, self.unroll_length, self.overlap)
+        require(self.total_env_steps >= least, "total_env_steps", self.total_env_steps, ONE_UPDATE.format(least))
         for field in ("evaluation_every", "evaluation_seed", "env_seed"):
             require(getattr(self, field) >= 0, field, getattr(self, field), "at least 0")
         for field in ("learning_rate", "epsilon", "grad_norm"):
@@ -140,7 +142,7 @@ class TeacherConfig(ImpalaConfig):
     generator_counts: int = 10
     """Successes per step of t* (card 2.2)."""
     novelty: bool = False
-    """Pay the teacher for goals whose cell holds a thing (card 5.8)."""
+    """Pay the teacher for goals whose cell holds a thing (card 5.8). t* moves by the mean without it (card 10)."""
     novelty_bonus: float = 0.1
     """That payment (card 5.8)."""
     teacher_frame: Literal["initial", "current"] = "initial"
@@ -287,8 +289,18 @@ def configure(task: str, method: str, fidelity: str) -> ImpalaConfig:
 
 def with_length(config: ImpalaConfig, frames: int) -> ImpalaConfig:
     """The same config for a run of so many frames: tests and log rows keep their number."""
+    return replace(config, **lengths(frames))
+
+
+def lengths(frames: int) -> dict[str, Any]:
+    """The fields that follow a run's length."""
     log_every = max(LEAST_LOG_PERIOD, frames // LOG_POINTS)
-    return replace(config, total_env_steps=frames, evaluation_every=frames // EVALUATIONS, log_every=log_every)
+    return {"total_env_steps": frames, "evaluation_every": frames // EVALUATIONS, "log_every": log_every}
+
+
+def least_frames(batch_size: int, unroll_length: int, overlap: bool) -> int:
+    """Frames that one update's unrolls take; a shorter run may end before it has learnt anything."""
+    return batch_size * (unroll_length + (not overlap))
 
 
 def require_positive(config: ImpalaConfig, field: str) -> None:

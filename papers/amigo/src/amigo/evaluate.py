@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +15,11 @@ from amigo.agent import Agent
 from amigo.config import ImpalaConfig, TeacherConfig
 from amigo.rollout import Actors
 from amigo.state import TrainState
+from amigo.weights import read_weights
 from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
+from mirl.commands.options import Flags, positive_number, print_table
+from mirl.config import ConfigError, choose
 from mirl.paper import EvaluateOptions
 from mirl.run import Header
 
@@ -92,10 +95,40 @@ def evaluate(directory: Path, header: Header, config: ImpalaConfig, options: Eva
     device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"
     agent = Agent(header.task, config, header.seed, device)
     load_checkpoint(directory, TrainState(agent))
+    return judge(agent, header.task, options)
+
+
+def judge(agent: Agent, task: str, options: EvaluateOptions) -> Mapping[str, float]:
+    """The test protocol's metrics."""
+    config = agent.config
     test = Test(options.episodes or config.evaluation_episodes, options.setting == "greedy")
     if options.video is not None:
-        film(options.video, agent, header.task, config, test.greedy)
-    return metrics_of(play(agent, header.task, config, test))
+        film(options.video, agent, task, config, test.greedy)
+    return metrics_of(play(agent, task, config, test))
+
+
+def play_weights(words: Sequence[str]) -> int:
+    """the test protocol with a model.tar alone, of the original's or of ours
+
+    It needs no run's folder: task, method and what decides how they play are read from the file.
+    """
+    parser = Flags("python -m amigo weights", play_weights.__doc__ or "")
+    parser.add_argument("--weight-path", "--weight_path", type=Path, required=True, metavar="FILE", help="a model.tar")
+    parser.add_argument("--episodes", type=positive_number, metavar="N", help="test episodes, 512 unless given")
+    parser.add_argument("--setting", default=SETTINGS[0], metavar="NAME", help=", ".join(SETTINGS))
+    parser.add_argument("--video", type=Path, metavar="OUT.mp4", help="film one episode more")
+    options = parser.parse_all(words)
+    setting = choose("setting", options.setting, SETTINGS)
+    if options.video is not None and options.video.suffix.lower() != ".mp4":
+        raise ConfigError(f"--video must name a .mp4 file, got {options.video}")
+    weights = read_weights(options.weight_path)
+    agent = weights.agent()
+    set_up_torch(agent.config.threads)
+    if options.video is not None:
+        options.video.parent.mkdir(parents=True, exist_ok=True)
+    metrics = judge(agent, weights.task, EvaluateOptions(options.episodes, setting, options.video))
+    print_table([("metric", "value"), *((name, f"{value:.6g}") for name, value in metrics.items())])
+    return 0
 
 
 def film(path: Path, agent: Agent, task: str, config: ImpalaConfig, greedy: bool) -> None:

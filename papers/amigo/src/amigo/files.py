@@ -1,4 +1,4 @@
-"""The files that the original writes into a run's folder: logs.csv, fields.csv, meta.json, model.tar (card 6)."""
+"""The tables that the original writes into a run's folder: logs.csv and fields.csv (card 6)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ import csv
 import io
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-import torch
-
-from amigo.agent import Agent
-from amigo.config import ImpalaConfig
 from mirl.checkpoint import MEND
-from mirl.config import ConfigError, as_dictionary
-from mirl.files import naming, write_atomically, write_json
-from mirl.run import Header
+from mirl.config import ConfigError
+from mirl.files import naming, write_atomically
 
 OUTPUTS = ("logs.csv", "fields.csv", "meta.json", "model.tar")
 COLUMNS = {
@@ -87,38 +81,3 @@ class Log:
     def close(self) -> None:
         with naming(self.path):
             self.stream.close()
-
-
-def write_model(directory: Path, header: Header, config: ImpalaConfig, agent: Agent, finished: bool) -> None:
-    """model.tar and meta.json. The original's meta.json holds the process's environment; this one does not."""
-    flags = original_flags(header, config)
-    model: dict[str, Any] = {
-        "model_state_dict": cloned(agent.student.network.state_dict()),
-        "optimizer_state_dict": cloned(agent.student.optimiser.state()),
-        "scheduler_state_dict": {"last_epoch": agent.student.updates},
-        "flags": flags,
-    }
-    if agent.teacher is not None:
-        model |= {
-            "generator_model_state_dict": cloned(agent.teacher.network.state_dict()),
-            "generator_model_optimizer_state_dict": cloned(agent.teacher.optimiser.state()),
-            "generator_model_scheduler_state_dict": {"last_epoch": agent.teacher.updates},
-        }
-    buffer = io.BytesIO()  # torch reports a full disk by an error of its own; write_atomically names the file
-    torch.save(model, buffer)
-    write_atomically(directory / "model.tar", buffer.getvalue())
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(directory / "meta.json", {"args": flags, "date_end": now if finished else None, "successful": finished})
-
-
-def cloned(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Copies on the CPU: the parameters are views of one vector, which would be saved whole with each."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-
-
-def original_flags(header: Header, config: ImpalaConfig) -> dict[str, Any]:
-    """The config in the original's names."""
-    values = as_dictionary(config)
-    model = {"amigo_adaptive": "window_adaptive", "amigo_novelty": "novelty_based"}.get(header.method, "default")
-    total = values.pop("total_env_steps")
-    return {"env": f"MiniGrid-{header.task}-v0", "model": model, "total_frames": total, "seed": header.seed} | values

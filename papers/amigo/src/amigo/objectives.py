@@ -44,12 +44,12 @@ def goal_reward(reached: Tensor, steps: Tensor, max_steps: int, coefficient: flo
 
 
 def clip_reward(reward: Tensor, clipping: RewardClipping) -> Tensor:
-    """To [-1, 1], or asymmetrically by tanh (Espeholt et al. 2018, figure D.1), or not at all."""
+    """To [-1, 1], or smoothly to (-1.5, 5) by 5 tanh(r / 5), 0.3 of it below 0, or not at all (card 10)."""
     if clipping == "abs_one":
         return reward.clamp(-1, 1)
     if clipping == "soft_asymmetric":
-        squeezed = torch.tanh(reward)
-        return 0.3 * squeezed.clamp(max=0) + 5.0 * squeezed.clamp(min=0)
+        squeezed = 5.0 * torch.tanh(reward / 5.0)
+        return torch.where(reward < 0, 0.3 * squeezed, squeezed)
     return reward
 
 

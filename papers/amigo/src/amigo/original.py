@@ -7,18 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from amigo.config import configure, with_length
+from amigo.config import ONE_UPDATE, configure, least_frames, lengths
 from amigo.envs import find_task
+from amigo.weights import MODELS, read_weights, require_file
 from mirl.commands.options import Flags
 from mirl.config import ConfigError, as_dictionary, choose, option_of, require
 from mirl.folder import read_record
 
-MODELS = {
-    "default": "amigo",
-    "window_adaptive": "amigo_adaptive",
-    "window_addaptive": "amigo_adaptive",  # the README's spelling
-    "novelty_based": "amigo_novelty",
-}
 MODES = ("train", "test", "test_render")
 REFUSED = {
     "inner": "breaks both released codes (their tensors do not fit)",
@@ -94,7 +89,8 @@ def make_parser() -> Flags:
 def training(options: argparse.Namespace) -> list[str]:
     """A `train` command; what differs from the method's own defaults becomes an option."""
     paper = configure(options.task, options.method, "paper")
-    wanted = as_dictionary(with_length(paper, total_frames(options)))
+    frames = DEFAULTS["total_frames"] if options.total_frames is None else options.total_frames
+    wanted = as_dictionary(paper) | lengths(frames)
     for name in (*NUMBERS, *SWITCHES, "reward_clipping", "generator_loss_form"):
         given = getattr(options, name)
         value = given if is_given(given) else DEFAULTS.get(name)
@@ -107,10 +103,12 @@ def training(options: argparse.Namespace) -> list[str]:
     if options.num_buffers is not None:
         least = wanted["num_actors"] + 1
         require(options.num_buffers >= least, "num_buffers", options.num_buffers, f"at least {least}")
+    least = least_frames(wanted["batch_size"], wanted["unroll_length"], wanted["overlap"])
+    require(frames >= least, "total_frames", frames, ONE_UPDATE.format(least))
     standard = as_dictionary(paper)
     overrides = [word for name, value in wanted.items() if value != standard[name] for word in as_option(name, value)]
     name = options.xpid or f"MiniGrid-{options.task}-v0_{options.initials}_{options.method}_seed{options.seed}"
-    saving = ["--save-every", str(max(wanted["total_env_steps"], 1))] if options.disable_checkpoint else []
+    saving = ["--save-every", str(frames)] if options.disable_checkpoint else []
     return [
         "train", "--task", options.task, "--method", options.method, "--seed", str(options.seed),
         "--run-dir", str(options.savedir / name), "--device", "cpu" if options.disable_cuda else "auto",
@@ -123,28 +121,23 @@ def is_given(value: Any) -> bool:
     return value is not None and value is not False
 
 
-def total_frames(options: argparse.Namespace) -> int:
-    """How long the run is."""
-    frames = DEFAULTS["total_frames"] if options.total_frames is None else options.total_frames
-    require(frames >= 1, "total_frames", frames, "at least 1")
-    return int(frames)
-
-
 def testing(options: argparse.Namespace) -> list[str]:
-    """An `evaluate` command for the run that the weights belong to."""
-    folder = options.weight_path.parent
-    if not options.weight_path.is_file():
-        raise ConfigError(f"--weight_path {options.weight_path} does not exist")
-    record = read_record(folder) if options.weight_path.name == "model.tar" else None
-    if record is None:
-        raise ConfigError(f"--weight_path {options.weight_path} must be the model.tar of a run's folder")
-    config = record["config"]
-    for flag, mine in (("env", options.task), ("model", options.method)):
-        theirs = config["task" if flag == "env" else "method"]
-        if theirs != mine:
-            raise ConfigError(f"--{flag} asks for {mine}, the weights in {folder} are of {theirs}")
-    film = ["--video", str(options.video_path)] if options.record_video else []
-    return ["evaluate", "--run-dir", str(folder), *film]
+    """An `evaluate` command for the run that a model.tar belongs to, or `weights` for one that lies alone."""
+    path = options.weight_path
+    require_file(path)
+    record = read_record(path.parent) if path.name == "model.tar" else None
+    if record is not None:
+        task, methods = record["config"]["task"], [record["config"]["method"]]
+        words = ["evaluate", "--run-dir", str(path.parent)]
+    else:
+        weights = read_weights(path)
+        task, methods = weights.task, list(weights.methods)
+        words = ["weights", "--weight-path", str(path)]
+    if options.task != task:
+        raise ConfigError(f"--env asks for {options.task}, the weights in {path} are of {task}")
+    if options.method not in methods:
+        raise ConfigError(f"--model asks for {options.method}, the weights in {path} are of {' or '.join(methods)}")
+    return [*words, *(["--video", str(options.video_path)] if options.record_video else [])]
 
 
 def as_option(name: str, value: Any) -> list[str]:

@@ -10,6 +10,8 @@ from amigo.unrolls import Unrolls
 
 LATEST = ("train/difficulty", "train/pool", "train/teacher_updates", "train/learning_rate")
 """Told as they are, not as means."""
+EPISODES = "train/episodes"
+"""How many episodes the means of `train/return`, `train/success` and `train/length` are of."""
 
 
 class Means:
@@ -27,8 +29,9 @@ class Means:
             self.counts[name] = (self.counts[name] if started else 0.0) + 1
 
     def take(self) -> dict[str, float]:
-        """The means, in the order of their names; then begin anew."""
+        """The means, in the order of their names, and the number of episodes; then begin anew."""
         means = {name: self.sums[name] / self.counts[name] for name in sorted(self.sums)}
+        means[EPISODES] = self.counts.get("train/return", 0.0)
         self.sums, self.counts = {}, {}
         return means
 

@@ -95,9 +95,10 @@ class TeacherLearner:
         if self.pool.size < self.config.generator_batch_size:
             return None
         samples = self.pool.take(self.config.generator_batch_size)
-        raw = self.raw_reward(samples)
-        extrinsic = samples["extrinsic"]
+        raw, extrinsic = self.raw_reward(samples), samples["extrinsic"]
         self.difficulty = self.next_difficulty(float(raw.mean()), float(extrinsic.mean()))
+        if self.config.novelty:  # after t* has moved (card 10)
+            raw = raw + self.config.novelty_bonus * shows_a_thing(samples["frame"], samples["goal"])
         reward = teacher_reward(raw, extrinsic, not self.config.no_extrinsic_rewards)
         output = self.network(samples["frame"])
         log_policy = functional.log_softmax(output.logits, -1)[None]
@@ -121,19 +122,15 @@ class TeacherLearner:
         }
 
     def raw_reward(self, samples: Samples) -> Tensor:
-        """(N,), before clipping."""
+        """(N,), before the bonus for things and before clipping."""
         config, steps, reached = self.config, samples["steps"], samples["reached"]
         if isinstance(config, AmigoAdaptiveConfig):
-            raw = teacher_window_reward(
+            return teacher_window_reward(
                 config.generator_reward_negative, steps, reached, self.difficulty.target, config.window,
                 config.window_reward == "reached",
             )  # fmt: skip
-        else:
-            assert isinstance(config, AmigoConfig)
-            raw = teacher_raw_reward(rule_of(config), steps, reached, self.difficulty.target)
-        if config.novelty:
-            raw = raw + config.novelty_bonus * shows_a_thing(samples["frame"], samples["goal"])
-        return raw
+        assert isinstance(config, AmigoConfig)
+        return teacher_raw_reward(rule_of(config), steps, reached, self.difficulty.target)
 
     def next_difficulty(self, mean_reward: float, mean_extrinsic: float) -> Difficulty:
         """t* after a batch of these means."""

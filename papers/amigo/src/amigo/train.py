@@ -8,11 +8,12 @@ from contextlib import closing
 from amigo.agent import Agent
 from amigo.config import ImpalaConfig
 from amigo.evaluate import Test, metrics_of, play
-from amigo.files import Log, write_model
+from amigo.files import Log
 from amigo.rollout import Actors, has_teacher
 from amigo.state import TrainState
 from amigo.statistics import ended_episodes, row_of_update
 from amigo.unrolls import Unrolls
+from amigo.weights import write_weights
 from mirl.arithmetic import set_up_torch
 from mirl.run import Run
 
@@ -48,7 +49,7 @@ def train(run: Run, config: ImpalaConfig) -> None:
             if finished or run.should_save(state.env_step):
                 log.flush()
                 state.log_length = log.length
-                write_model(run.directory, run.header, config, agent, finished)
+                write_weights(run.directory, run.header, config, agent, finished)
                 run.save(state)
 
     episodes = play(agent, task, config, Test(config.evaluation_episodes))

@@ -68,18 +68,18 @@ def teacher(network: Teacher, frames: Tensor, aligned: bool) -> tuple[Tensor, Te
 def student_reward(config: ImpalaConfig, extrinsic: Tensor, intrinsic: Tensor) -> Tensor:
     paid = intrinsic if config.no_extrinsic_rewards else extrinsic + intrinsic
     if config.reward_clipping == "soft_asymmetric":
-        paid = torch.where(paid > 0, 5.0, 0.3) * torch.tanh(paid)
+        paid = torch.where(paid > 0, 5.0, 1.5) * torch.tanh(paid / 5)
     elif config.reward_clipping == "abs_one":
         paid = paid.clamp(-1, 1)
     bonus = config.success_bonus == "always" or not config.no_extrinsic_rewards
     return paid + (extrinsic > 0) if bonus else paid
 
 
-def teacher_raw_reward(config: TeacherConfig, steps: int, reached: bool, target: int, thing: bool) -> float:
-    """Of one ended goal; `thing`: whether its cell held one."""
-    penalty, bonus = config.generator_reward_negative, config.novelty_bonus * (config.novelty and thing)
+def teacher_raw_reward(config: TeacherConfig, steps: int, reached: bool, target: int) -> float:
+    """Of one ended goal, without the bonus for things."""
+    penalty = config.generator_reward_negative
     if isinstance(config, AmigoAdaptiveConfig):
-        return penalty + (abs(steps - target) <= config.window and (reached or config.window_reward == "any")) + bonus
+        return penalty + (abs(steps - target) <= config.window and (reached or config.window_reward == "any"))
     assert isinstance(config, AmigoConfig)
     distance = steps - config.generator_target
     if config.generator_loss_form == "threshold":
@@ -92,7 +92,7 @@ def teacher_raw_reward(config: TeacherConfig, steps: int, reached: bool, target:
     else:
         near = steps / config.generator_target if distance <= 0 else math.exp(-distance / 20)
         raw = 2 * reached * near - 1
-    return raw + bonus
+    return raw
 
 
 def losses(logits: Tensor, stored: Tensor, actions: Tensor, rewards: Tensor, discounts: Tensor, values: Tensor,
@@ -219,11 +219,12 @@ class Learner:
         frames, goals, steps, stored, extrinsic, reached = (torch.stack(column) for column in zip(*taken, strict=True))
         height = frames.shape[2]
         things = [int(frame[goal // height, goal % height, 0]) > 2 for frame, goal in zip(frames, goals, strict=True)]
-        raw = torch.tensor([
-            teacher_raw_reward(config, int(steps[n]), bool(reached[n]), self.target, things[n])
-            for n in range(len(goals))
-        ])  # fmt: skip
+        raw = torch.tensor(
+            [teacher_raw_reward(config, int(steps[n]), bool(reached[n]), self.target) for n in range(len(goals))]
+        )
         self.move_target(config, float(raw.mean()), float(extrinsic.mean()))
+        if config.novelty:
+            raw = raw + config.novelty_bonus * torch.tensor(things)
         solved = (extrinsic > 0) & (not config.no_extrinsic_rewards)
         rewards = torch.where(solved, torch.ones(()), raw.clamp(-1, 1))
         logits, values = teacher(learner.network, frames, config.goal_layout == "aligned")
