@@ -255,6 +255,15 @@ def test_tensorboard_is_on_unless_it_is_switched_off(finished: Path, interrupted
     assert not list(interrupted.glob("events.out.tfevents.*"))
 
 
+def test_a_run_holds_the_values_that_were_run_not_those_that_were_asked_for(tmp_path: Path) -> None:
+    paper = replace(PAPER, effective=lambda task, config: replace(config, step_size=min(config.step_size, 0.25)))
+    words = [*driver.TRAIN, "--run-dir", str(tmp_path / "seed0"), "--total-env-steps", "20", "--step-size", "7"]
+    assert main(paper, words) == 0
+    manifest = json.loads((tmp_path / "seed0/manifest.json").read_text())
+    assert manifest["config"]["step_size"] == record(tmp_path / "seed0")["config"]["step_size"] == 0.25
+    assert main(paper, [*words[:-1], "0.25"]) == 0  # what was run is what a rerun is compared with
+
+
 def test_wandb_that_is_not_installed_is_one_line_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

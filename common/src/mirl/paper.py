@@ -68,6 +68,9 @@ class Paper:
     check: Callable[[str, Any], None] = lambda task, config: None
     """(task, config): raises ConfigError for a config that cannot run on this task or machine, such as one that names
     an absent file; asked before a run directory is touched."""
+    effective: Callable[[str, Any], Any] = lambda task, config: config
+    """(task, config as it was asked for) -> the config that will run: what one field changes in others is changed in
+    here, so that run directory and manifest hold the values that were run."""
     programs: tuple[str, ...] = ()
     """Scripts of the original that a command line may begin with, in whatever folder."""
     commands: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mirl.config import ConfigError
 from mirl.files import naming
 
 if TYPE_CHECKING:
@@ -76,6 +78,12 @@ class TensorBoard:
     def close(self) -> None:
         with naming(self.path):
             self.writer.close()
+
+
+def require_wandb() -> None:
+    """Raises ConfigError where --wandb was given and the package is not installed."""
+    if importlib.util.find_spec("wandb") is None:
+        raise ConfigError("--wandb needs the package wandb, which is not installed here; pip install wandb")
 
 
 class WeightsAndBiases:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mi_asym.__main__ import PAPER
+from mi_asym.collect import load_data
 from mi_asym.original import translate
 from mi_asym.stages import cache_folder
 from mirl.config import ConfigError
@@ -59,6 +61,18 @@ def test_a_run_learns_evaluates_and_tells_of_stage_2(finished: Path):
     assert {"eval/success", "eval/return", "eval/length", "eval/information_visits"} <= names
     assert {"loss/critic", "loss/auxiliary", "loss/reconstruction", "train/return", "loss/stage_2_total"} <= names
     assert (finished / "manifest.json").exists()
+    assert {"loss/stage_2_blind_error", "loss/stage_2_blind_error_informed"} <= names
+
+
+def test_the_manifest_holds_what_was_run_not_what_was_asked_for(finished: Path):
+    config = json.loads((finished / "manifest.json").read_text())["config"]
+    ran = {name: config[name] for name in ("collect_episodes", "collect_random_episodes", "pretrain_epochs")}
+    assert ran == {"collect_episodes": 30, "collect_random_episodes": 30, "pretrain_epochs": 2}
+    assert (config["pretrain_batch_size"], config["aux_batch_size"]) == (100, 8)
+    (table,) = finished.parent.glob("cache/mi_asym/encoders-*/pretrain.csv")
+    assert len(table.read_text().splitlines()) == 1 + config["pretrain_epochs"]
+    (data,) = finished.parent.glob("cache/mi_asym/data-*/*.data")
+    assert load_data(data).num_episodes == config["collect_episodes"]
 
 
 def test_stages_are_made_once_and_found_again(finished: Path, capsys: pytest.CaptureFixture[str]):
@@ -211,9 +225,10 @@ def test_original_flags_that_cannot_be_honoured_get_one_line(line: str, complain
         (["--task", "heaven_hel"], "did you mean heaven_hell?"),
         (["--method", "our_gru"], "did you mean ours_gru?"),
         (["--belief-samples", "3"], "--belief-samples"),
+        (["--method", "ua", "--no-share-passes"], "no option '--no-share-passes'"),
         (["--loss-weight", "inf"], "--loss-weight must be at least 0 and finite"),
         (["--collect-episodes", "20"], "--collect-random-episodes must be 0 to --collect-episodes, which is 20"),
-        (["--collect-random-episodes", "20"], "--collect-random-episodes must be 3000, all of --collect-episodes"),
+        (["--collect-random-episodes", "20"], "--collect-random-episodes must be 30, all of --collect-episodes"),
         (["--start", "uniform"], "--start uniform is for carflag_2d only"),
         (["--state-embedder", "no.pt", "--obs-embedder", "no.pt"], "no.pt does not exist"),
     ],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mi_asym.config import FIDELITIES, METHODS, capped, configure, pretrain_config
+from mi_asym.config import FIDELITIES, METHODS, configure, effective, pretrain_config
 from mi_asym.envs import GRID_TASKS, ROBOT_TASKS, TASKS
 from mi_asym.train import epsilon_after
 from mirl.config import ConfigError, field_docstrings
@@ -55,24 +56,37 @@ def test_fidelities_change_the_ledgers_fields_alone():
     assert config("block_pulling", "believer_gru", "faithful").train_belief_policy is False
 
 
-def test_exploration_ends_one_action_before_its_schedule():
+def test_exploration_falls_over_its_actions_and_stays():
     made = config("heaven_hell", "drqn")
     last = int(made.exploration_steps)
     assert last == 50_000
     assert epsilon_after(0, made) == 1.0
-    assert epsilon_after(last - 1, made) == pytest.approx(0.02)
-    assert epsilon_after(last - 2, made) > 0.02
-    assert epsilon_after(10 * last, made) == pytest.approx(0.02)
+    assert epsilon_after(1, made) == pytest.approx(1.0 - 0.98 / 50_000)
+    assert epsilon_after(last // 2, made) == pytest.approx(0.51)
+    assert epsilon_after(last - 1, made) == pytest.approx(0.02 + 0.98 / 50_000)
+    assert epsilon_after(last, made) == epsilon_after(10 * last, made) == pytest.approx(0.02)
     assert epsilon_after(0, config("block_pulling", "drqn")) == 0.0
 
 
 def test_smaller_stages_cap_and_never_raise():
-    from dataclasses import replace
-
     made = replace(config("heaven_hell", "ours_gru"), smaller_stages="tiny", pretrain_epochs=1)
-    small: Any = capped("heaven_hell", made)
+    small: Any = effective("heaven_hell", made)
     assert (small.collect_episodes, small.pretrain_epochs, small.pretrain_batch_size) == (30, 1, 100)
-    assert capped("heaven_hell", config("heaven_hell", "drqn")) == config("heaven_hell", "drqn")
+    assert effective("heaven_hell", small) == small
+    assert effective("heaven_hell", config("heaven_hell", "drqn")) == config("heaven_hell", "drqn")
+
+
+def test_the_replay_buffer_has_room_for_a_thousand_episodes():
+    asked = replace(config("heaven_hell", "drqn"), replay_buffer_size=100)
+    assert effective("heaven_hell", asked).replay_buffer_size == 50_000
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_only_methods_whose_terms_share_a_pass_can_be_told_to(task: str):
+    methods = set(METHODS) - ({"no_history"} if task in ROBOT_TASKS else set())
+    sharing = {method for method in methods if "share_passes" in vars(config(task, method))}
+    of_grids = {"drqn", "dtqn", "zp_gru", "zp_gpt", "no_history"} if task in GRID_TASKS else set()
+    assert sharing == {"ours_gru", "ours_gpt", *of_grids}
 
 
 @pytest.mark.parametrize("task", GRID_TASKS[:1])
@@ -85,8 +99,6 @@ def test_smaller_stages_cap_and_never_raise():
     ],
 )  # fmt: skip
 def test_bad_values_get_one_line(task: str, field: str, value: object):
-    from dataclasses import replace
-
     with pytest.raises(ConfigError, match="--" + field.replace("_", "-")) as caught:
         replace(config(task, "ours_gru"), **{field: value})
     assert "\n" not in str(caught.value)

@@ -86,6 +86,26 @@ def test_the_released_believer_never_trains_its_belief_policy(fidelity: str, mov
     assert torch.equal(before, after) != moves
 
 
+def test_shared_passes_of_a_transformer_draw_dropout_once_for_all():
+    found = []
+    for share in (True, False):
+        _, agent, source, replay = made_up("ours_gpt", share_passes=share)
+        critic: Any = agent
+        batch = source.batch(replay.sample(2, generator(0, 0, "batch")), generator(0, 0, "batch"))
+        found.append(critic.critic_loss(batch, generator(0, 0, "noise"))[0])
+    assert not torch.equal(*found)
+
+
+@pytest.mark.parametrize("method", ["zero_on", "zero_off", "mdp"])
+def test_memoryless_critics_embed_the_action(method: str):
+    agent: Any = made_up(method)[1]
+    assert [head[0].in_features for head in agent.critic.heads] == [80, 80]
+    assert (agent.critic.action.linear.in_features, agent.critic.action.width) == (5, 16)
+    before = agent.critic.action.linear.weight.detach().clone()
+    after = updates(method)[0].critic.action.linear.weight  # type: ignore[attr-defined]
+    assert not torch.equal(before, after)
+
+
 def test_without_copies_every_batch_is_what_was_seen():
     _, _, source, replay = made_up("drqn", augmentations=0)
     drawn = replay.gather(torch.tensor([0]), torch.tensor([4]))

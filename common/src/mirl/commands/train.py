@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import importlib.util
 import os
 import random
 import re
@@ -24,6 +23,7 @@ from mirl.config import Config, ConfigError
 from mirl.files import describe_os_error
 from mirl.manifest import write_manifest
 from mirl.run import Header, Interrupted, NonFiniteLoss, Run, open_run
+from mirl.sinks import require_wandb
 
 if TYPE_CHECKING:
     from mirl.paper import Paper
@@ -43,12 +43,12 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     if not options.run_dir:
         raise ConfigError("--run-dir must name a folder, got nothing")
     task, method, fidelity = choose_names(paper, options)
-    config = make_config(paper.configure(task, method, fidelity), parser, options, fields)
+    config = paper.effective(task, make_config(paper.configure(task, method, fidelity), parser, options, fields))
     device = choose_device(paper, options.device)
     header = Header(paper.name, task, method, options.seed, fidelity, device, options.variant)
     sinks = [name for name, wanted in (("tensorboard", not options.no_tensorboard), ("wandb", options.wandb)) if wanted]
-    if options.wandb and importlib.util.find_spec("wandb") is None:
-        raise ConfigError("--wandb needs the package wandb, which is not installed here; pip install wandb")
+    if options.wandb:
+        require_wandb()
     paper.check(task, config)
     opened = open_run(Path(options.run_dir), header, config, sinks, options.save_every, options.overwrite)
     if opened is None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from mi_asym.bench import bench
-from mi_asym.config import FIDELITIES, METHODS, configure
+from mi_asym.config import FIDELITIES, METHODS, configure, effective
 from mi_asym.describe import parameter_counts
 from mi_asym.envs import TASKS
 from mi_asym.evaluate import SETTINGS, evaluate
 from mi_asym.original import SCRIPTS, translate
+from mi_asym.replay_command import run_replay
 from mi_asym.stage_commands import run_collect, run_pretrain
 from mi_asym.stages import check
 from mi_asym.train import train
@@ -31,8 +32,9 @@ PAPER = Paper(
     original=translate,
     versions=torch_versions,
     check=check,
+    effective=effective,
     programs=SCRIPTS,
-    commands={"collect": run_collect, "pretrain": run_pretrain},
+    commands={"collect": run_collect, "pretrain": run_pretrain, "replay": run_replay},
 )
 
 if __name__ == "__main__":

@@ -7,13 +7,11 @@ from typing import Any
 from mi_asym.agents import make_agent
 from mi_asym.agents.base import Agent
 from mi_asym.config import TrainConfig
-from mi_asym.config.fields import EPISODE, SacFields
+from mi_asym.config.fields import SacFields
 from mi_asym.envs import GRID_TASKS, make_batch, task_spec
 from mi_asym.experience import GridSource, RobotSource, Source
 from mi_asym.replay import Replay
 
-KEPT_EPISODES = 1000
-"""That fit into the replay buffer whatever its size says (card 5.8)."""
 Prepared = Any
 """What the stages before have learnt: stages.Prepared, stages.PreparedBelief or, without such stages, None."""
 
@@ -35,7 +33,7 @@ def source_for(task: str, method: str, config: TrainConfig, seed: int, device: s
 
 def replay_for(config: TrainConfig, source: Source, device: str) -> Replay:
     """The replay buffer. Rotated copies are drawn, not stored; they count as slots all the same (card 4.5, 5.8)."""
-    capacity = max(config.replay_buffer_size, KEPT_EPISODES * EPISODE)
+    capacity = config.replay_buffer_size
     if isinstance(config, SacFields):
         capacity //= 1 + config.augmentations
     return Replay(source.columns, capacity, config.sampled_seq_len, device)

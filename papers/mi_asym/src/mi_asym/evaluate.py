@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 
 from mi_asym.agents.base import Agent
 from mi_asym.building import agent_for, environments_for, source_for
-from mi_asym.config import TrainConfig, capped
+from mi_asym.config import TrainConfig
 from mi_asym.envs import GRID_TASKS
 from mi_asym.experience import Source
 from mi_asym.rollout import Episode, Policy, play
@@ -56,23 +56,33 @@ def episode_rows(episodes: Sequence[Episode]) -> tuple[list[float], list[int], l
 
 def evaluate(directory: Path, header: Header, config: TrainConfig, options: EvaluateOptions) -> Mapping[str, float]:
     """Judge a trained run from its checkpoint, in `--episodes` fresh episodes (default 100)."""
+    device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"
+
+    def load(agent: Agent) -> None:
+        load_checkpoint(directory, TrainedAgent(agent))
+
+    return judge_policy(header.task, header.method, config, header.seed, device, load, options)
+
+
+def judge_policy(
+    task: str, method: str, config: TrainConfig, seed: int, device: str, load: Callable[[Agent], None],
+    options: EvaluateOptions,
+) -> Mapping[str, float]:  # fmt: skip
+    """Judge the agent that `load` reads, in `--episodes` fresh episodes (default 100), and film one if asked to."""
     set_up_torch(config.threads)
     keep_freed_memory()
-    config = capped(header.task, config)
-    device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"
-    names = header.task, header.method
-    prepared = untrained(header.task, config)
-    source = source_for(*names, config, header.seed, device, prepared)
-    agent = agent_for(*names, config, header.seed, device, prepared)
-    load_checkpoint(directory, TrainedAgent(agent))
-    environments = environments_for(*names, config, header.seed, options.episodes or 100, "test")
+    prepared = untrained(task, config)
+    source = source_for(task, method, config, seed, device, prepared)
+    agent = agent_for(task, method, config, seed, device, prepared)
+    load(agent)
+    environments = environments_for(task, method, config, seed, options.episodes or 100, "test")
     try:
         episodes = judge(agent, environments, source)
         if options.video is not None:
             film(options.video, agent, environments, source)
     finally:
         environments.close()
-    return metrics_of(header.task, episodes)
+    return metrics_of(task, episodes)
 
 
 def film(path: Path, agent: Agent, environments: Any, source: Source) -> None:

@@ -114,9 +114,9 @@ def translate_pretraining(words: Sequence[str]) -> list[str]:
 
 
 def translate_training(words: Sequence[str]) -> list[str]:
-    """main's flags; --policy_dir judges a trained run instead."""
+    """main's flags; --policy_dir judges a trained run, or a released policy, instead."""
     options = training_parser().parse_args(words)
-    if options.policy_dir:
+    if options.policy_dir and Path(options.policy_dir).is_dir():
         return ["evaluate", "--run-dir", options.policy_dir]
     if options.freeze_critic:
         raise ConfigError("--freeze_critic has no method that uses it; leave it out")
@@ -124,6 +124,9 @@ def translate_training(words: Sequence[str]) -> list[str]:
     rl = choose("config_rl", name_of(options.config_rl), METHODS)
     sequence = sequence_of(options.config_seq, task, rl)
     method = method_of(rl, sequence)
+    if options.policy_dir:
+        names = ["--task", task, "--method", method, "--seed", str(options.seed)]
+        return ["replay", *names, "--policy", options.policy_dir]
     config = configure(task, method, "faithful")
     values = {
         "updates_per_step": options.updates_per_step, "batch_size": options.batch_size,

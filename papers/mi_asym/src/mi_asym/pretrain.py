@@ -19,6 +19,7 @@ from mi_asym.envs import task_spec
 from mi_asym.representation.learner import RepresentationLearner
 from mi_asym.representation.samples import Samples, samples_of
 from mi_asym.streams import generator
+from mi_asym.weights import load_weights
 from mirl.config import ConfigError, digest
 from mirl.files import sha256, write_atomically
 
@@ -194,16 +195,6 @@ def load_encoders(state: nn.Module, observation: nn.Module, folder: Path) -> Non
     """Read both encoders of a folder; raises ConfigError in one line."""
     for encoder, name in zip((state, observation), ENCODER_FILES, strict=True):
         load_weights(encoder, folder / name)
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Read a plain state dict into a module; raises ConfigError where it is absent, unreadable or of another shape."""
-    try:
-        module.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist") from None
-    except Exception as error:  # whatever torch's reader makes of a file that is none of ours
-        raise ConfigError(f"{path} does not hold this task's weights: {str(error).splitlines()[0]}") from None
 
 
 def write_table(rows: list[Row], path: Path) -> None:

@@ -21,7 +21,7 @@ from mirl.arithmetic import set_up_torch
 from mirl.commands.options import Flags, natural_number, positive_number, print_fields, require_option
 from mirl.run import Interrupted
 from mirl.signals import STOP_SIGNALS
-from mirl.sinks import Sink, WeightsAndBiases
+from mirl.sinks import Sink, WeightsAndBiases, require_wandb
 
 
 class Stop:
@@ -96,6 +96,7 @@ def run_pretrain(words: Sequence[str]) -> int:
     name = options.wandb_name or f"mi_asym/{task}/pretrain/seed{config.pretrain_seed}"
     sinks: list[Sink] = []
     if options.wandb:
+        require_wandb()
         options.folder.mkdir(parents=True, exist_ok=True)
         sinks.append(WeightsAndBiases(options.folder, name, configs.as_dictionary(config)))
     tell, stop = every_ten_seconds(lambda epoch, row: f"epoch {epoch}, total loss {row['total']:.4g}"), Stop()

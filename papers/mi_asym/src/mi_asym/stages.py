@@ -16,20 +16,21 @@ from mi_asym.config import BelieverFields, CollectConfig, EmbedderFields
 from mi_asym.envs import GRID_TASKS, ROBOT_TASKS, environment_version, refuse_start
 from mi_asym.networks.encoders import BeliefFeatures
 from mi_asym.pretrain import (
-    VERSION,
     PretrainingStopped,
     Row,
     encoder_folder,
     load_encoders,
-    load_weights,
     part_of,
     pretrain,
     pretraining_key,
     read_losses,
 )
+from mi_asym.representation.belief import VERSION as BELIEF_VERSION
 from mi_asym.representation.belief import learn_belief_features, new_belief_features
+from mi_asym.representation.blindness import blindness
 from mi_asym.representation.learner import make_encoder
 from mi_asym.streams import generator
+from mi_asym.weights import load_weights
 from mirl.config import ConfigError, digest, require
 from mirl.files import sha256
 from mirl.folder import hold
@@ -42,7 +43,7 @@ class Prepared:
 
     embedders: Embedders
     losses: Row
-    """The last epoch's; empty where files were given."""
+    """The last epoch's, none where files were given; on grids also phi's blind errors."""
 
     @property
     def features(self) -> nn.Module:
@@ -74,7 +75,7 @@ def prepare(run: Run, config: EmbedderFields) -> Prepared:
     """phi and psi for a run: from files that the config names, from the cache, or made now."""
     task = run.header.task
     if config.state_embedder:
-        return Prepared(embedders_from_files(task, config), {})
+        return prepared(task, embedders_from_files(task, config), {})
     data = collected(run, config, cache_folder(run.directory, config.cache))
     folder = data.parent.parent / f"encoders-{pretraining_key(task, config, data)}"
     final = folder / encoder_folder(task, config.pretrain_seed, config.pretrain_epochs - 1)
@@ -87,7 +88,12 @@ def prepare(run: Run, config: EmbedderFields) -> Prepared:
                     raise interruption(run, stop) from None
     embedders = new_embedders(task)
     load_encoders(embedders.state, embedders.observation, final)
-    return Prepared(embedders, read_losses(folder / "pretrain.csv"))
+    return prepared(task, embedders, read_losses(folder / "pretrain.csv"))
+
+
+def prepared(task: str, embedders: Embedders, losses: Row) -> Prepared:
+    """With what phi's features are worth, on grids."""
+    return Prepared(embedders, losses | blindness(task, embedders.state))
 
 
 def collected(run: Run, config: CollectConfig, cache: Path) -> Path:
@@ -178,7 +184,7 @@ def prepare_belief(run: Run, config: Any) -> PreparedBelief:
     task = run.header.task
     data = collected(run, config, cache_folder(run.directory, config.cache))
     own = {field.name: getattr(config, field.name) for field in fields(config) if field.name.startswith("features_")}
-    facts = {"version": VERSION, "task": task, "data": sha256(data), "seed": config.collect_seed, **own}
+    facts = {"version": BELIEF_VERSION, "task": task, "data": sha256(data), "seed": config.collect_seed, **own}
     folder = data.parent.parent / f"belief-{digest(facts)[:16]}"
     if not (folder / "features.csv").exists():
         with held(folder, run):

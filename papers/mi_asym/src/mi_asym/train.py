@@ -8,7 +8,7 @@ import time
 import torch
 
 from mi_asym.building import agent_for, environments_for, replay_for, source_for
-from mi_asym.config import TrainConfig, capped
+from mi_asym.config import TrainConfig
 from mi_asym.config.fields import EPISODE
 from mi_asym.config.methods import DqnConfig
 from mi_asym.envs import environment_note, task_spec
@@ -27,7 +27,6 @@ def train(run: Run, config: TrainConfig) -> None:
     """Train until `config.total_env_steps`; everything that must survive a kill is in `state`."""
     set_up_torch(config.threads)
     keep_freed_memory()
-    config = capped(run.header.task, config)
     task, method = run.header.task, run.header.method
     if environment_note(task):
         print(environment_note(task), flush=True)
@@ -129,12 +128,11 @@ def warm(state: TrainState, config: TrainConfig) -> None:
 
 
 def epsilon_after(played: int, config: TrainConfig) -> float:
-    """Probability of a random action after so many policy actions; the last value is reached one action before the
-    transition's end (card 5.4). Zero for agents that explore by their own noise."""
+    """Probability of a random action after so many policy actions: 1 + (last - 1) k / n, then constant (card 5.4). Zero
+    for agents that explore by their own noise."""
     if not isinstance(config, DqnConfig):
         return 0.0
-    last = max(config.exploration_steps - 1.0, 1.0)
-    return 1.0 + (config.last_epsilon - 1.0) * min(1.0, played / last)
+    return 1.0 + (config.last_epsilon - 1.0) * min(1.0, played / config.exploration_steps)
 
 
 def write_down(run: Run, state: TrainState, source: Source, began: tuple[float, int]) -> tuple[float, int]:

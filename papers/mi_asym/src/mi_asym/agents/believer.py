@@ -75,13 +75,19 @@ class BelievingAgent(Agent):
         """Make the belief and its optimiser."""
         self.spec, self.config, self.device = spec, config, device
         self.belief = Belief(spec, config, draw).to(device)
-        self.parts = {"belief": self.belief, "state_features": phi.to(device)}
+        self.target_belief = copy_of(self.belief)
+        self.parts = {"belief": self.belief, "target_belief": self.target_belief, "state_features": phi.to(device)}
         self.optimisers = {"belief": adam([self.belief], config.believer_lr)}
         self.mixed = config.belief_layout == "mixed"
 
     def start(self, environments: int) -> Carry:
         previous = torch.zeros(environments, self.spec.num_actions, device=self.device)
         return {"previous": previous, **self.belief.context.start(environments)}
+
+    def follow(self, target: nn.Module, online: nn.Module) -> None:
+        """Let the targets follow, the belief's and that of what stands on it."""
+        follow(self.target_belief, self.belief, self.config.tau)
+        follow(target, online, self.config.tau)
 
     def improve(self, sample: Sampler, draw: torch.Generator, noise: torch.Generator) -> Losses:
         """One step of the belief."""
@@ -133,13 +139,14 @@ class BelieverDqnAgent(BelievingAgent):
         samples = self.belief.believed(batch, noise, self.mixed)
         values = self.critic(samples, batch.observation)
         with torch.no_grad():
-            following = self.target(samples[packing.after], batch.observation.rows(packing.after))
+            slow = self.target_belief.believed(batch, noise, self.mixed)[packing.after]
+            following = self.target(slow, batch.observation.rows(packing.after))
             chosen = double_q(values[packing.after], following)
             wanted = bootstrapped(batch.reward, batch.terminal, chosen, self.config.discount)
         taken = (values[packing.before] * batch.action).sum(1)
         loss = mean_squared_error(taken, wanted)
         descend(loss, self.optimisers["critic"])
-        follow(self.target, self.critic, self.config.tau)
+        self.follow(self.target, self.critic)
         return losses | {"loss/critic": loss.detach(), "train/q": taken.detach().mean()}
 
 
@@ -198,7 +205,7 @@ class BelieverSacAgent(BelievingAgent):
         samples = self.belief.believed(batch, noise, self.mixed)
         error, actor_loss, log_probability, taken = self.losses(batch, samples, noise)
         descend(error + actor_loss, self.optimisers["heads"])
-        follow(self.target, self.heads, self.config.tau)
+        self.follow(self.target, self.heads)
         entropy = temperature_loss(self.temperature.log, log_probability, -self.spec.num_actions)
         descend(entropy, self.optimisers["temperature"])
         return losses | {
@@ -209,15 +216,13 @@ class BelieverSacAgent(BelievingAgent):
     def losses(self, batch: Batch, samples: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(half the heads' errors, actor's loss, its mean log probability, values of the actions taken)."""
         packing, temperature = batch.packing, self.temperature.log.detach().exp()
-        arrived = (
-            samples[packing.after],
-            batch.observation.rows(packing.after),
-            batch.previous_action.rows(packing.after),
-        )
+        after = packing.after
+        arrived = batch.observation.rows(after), batch.previous_action.rows(after)
         with torch.no_grad():
-            mean, log_sd = self.heads.policy(*self.heads.see(*arrived))
+            mean, log_sd = self.heads.policy(*self.heads.see(samples[after], *arrived))
             action, log_probability = squashed(mean, log_sd, normal_like(mean, noise))
-            values = self.target.judge(self.target.see(*arrived), action)
+            slow = self.target_belief.believed(batch, noise, self.mixed)[after]
+            values = self.target.judge(self.target.see(slow, *arrived), action)
             following = soft_value(values, log_probability, temperature)
             wanted = bootstrapped(batch.reward, batch.terminal, following, self.config.discount)
         before = packing.before

@@ -13,12 +13,15 @@ from mi_asym.agents.history import through_head
 from mi_asym.agents.sac import PolicyHead, Temperature, normal_like
 from mi_asym.envs import TaskSpec
 from mi_asym.experience import Batch, Sampler, View
-from mi_asym.networks.embedders import Distinct, make_embedder
+from mi_asym.networks.embedders import Distinct, VectorEmbedder, make_embedder
 from mi_asym.networks.encoders import Encoder
 from mi_asym.networks.layers import head
 from mi_asym.networks.memories import Carry
 from mi_asym.objectives.actor_critic import behaviour_cloning_loss, soft_value, squashed, temperature_loss
 from mi_asym.objectives.temporal_difference import bootstrapped, double_q, mean_squared_error
+
+ACTION_WIDTH = 16
+"""Of the given action's embedding, robots (card 2.5)."""
 
 
 class FrozenFeatures(nn.Module):
@@ -62,7 +65,8 @@ class ValueNetwork(nn.Module):
     def __init__(self, spec: TaskSpec, config: Any, draw: torch.Generator, embedders: Embedders | None) -> None:
         super().__init__()
         self.inputs = inputs_for(spec, config, draw, embedders)
-        given = spec.num_actions if spec.continuous else 0
+        self.action = VectorEmbedder(spec.num_actions, ACTION_WIDTH, draw) if spec.continuous else None
+        given = ACTION_WIDTH if spec.continuous else 0
         outputs, count = (1, 2) if spec.continuous else (spec.num_actions, 1)
         self.heads = nn.ModuleList(
             head(self.inputs.width + given, config.hidden_dims, outputs, draw) for _ in range(count)
@@ -71,9 +75,9 @@ class ValueNetwork(nn.Module):
     def forward(self, observation: Distinct, state: Distinct, action: Tensor | None = None) -> Tensor:
         """(steps, actions), or (2, steps) of `action` (steps, actions)."""
         parts = self.inputs(observation, state)
-        if action is None:
+        if action is None or self.action is None:
             return through_head(self.heads[0], *parts)  # type: ignore[arg-type]
-        parts.append(Distinct(action, None))
+        parts.append(Distinct(self.action(action), None))
         return torch.stack([through_head(one, *parts)[:, 0] for one in self.heads])  # type: ignore[arg-type]
 
 

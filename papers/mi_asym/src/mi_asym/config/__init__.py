@@ -2,7 +2,7 @@
 
 from mi_asym.config.fields import BelieverFields, TrainConfig
 from mi_asym.config.stages import CollectConfig, EmbedderFields, PretrainConfig
-from mi_asym.config.tables import FIDELITIES, MEMORYLESS, METHODS, capped, collect_config, configure, pretrain_config
+from mi_asym.config.tables import FIDELITIES, MEMORYLESS, METHODS, collect_config, configure, effective, pretrain_config
 
 __all__ = [
     "FIDELITIES",
@@ -13,8 +13,8 @@ __all__ = [
     "EmbedderFields",
     "PretrainConfig",
     "TrainConfig",
-    "capped",
     "collect_config",
     "configure",
+    "effective",
     "pretrain_config",
 ]

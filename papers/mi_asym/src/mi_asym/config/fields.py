@@ -31,7 +31,7 @@ class TrainConfig(Checked):
     sampled_seq_len: int = EPISODE
     """Transitions of a sampled sequence at most (card 2.4)."""
     replay_buffer_size: int = 1_000_000
-    """Slots of the replay buffer; at least 1,000 episodes are kept whatever it says (card 2.5, 5.8)."""
+    """Slots of the replay buffer, raised to those of 1,000 episodes where it is smaller (card 2.5, 5.8)."""
     discount: float = 0.99
     """Of rewards per step, in (0, 1] (card 2.5)."""
     tau: float = 0.005
@@ -48,7 +48,7 @@ class TrainConfig(Checked):
     """Processes that step robot environments; 0: in the training process."""
     smaller_stages: Literal["no", "workstation", "tiny"] = "no"
     """Caps what goes before training (stages 1 and 2, expert episodes) and auxiliary batches, for budgets below the
-    paper's; which caps, stands in `mi_asym.config.tables.CAPS`."""
+    paper's; which caps, stands in `mi_asym.config.tables.CAPS`. Run directories hold the values below the caps."""
     eval_interval: int = 10
     """Episodes' worth of steps between evaluations (card 2.5)."""
     eval_episodes: int = 10
@@ -83,9 +83,6 @@ class MemoryFields(Checked):
     dropout: float = 0.1
     """Rate of the transformer's dropout; live in acting, targets and intrinsic rewards, off in evaluation
     (ledger 11)."""
-    share_passes: bool = True
-    """One pass of the online memory for intrinsic reward, argmax and loss. Exact without dropout; with it, one draw
-    serves all three, where the released code draws each anew (card 8c)."""
 
     def check(self) -> None:
         for field in ("memory_width", "observation_width", "action_width"):
@@ -94,6 +91,15 @@ class MemoryFields(Checked):
         if self.memory == "gpt":
             width = self.observation_width + self.action_width
             require(width % 4 == 0, "observation_width", self.observation_width, "a multiple of 4 with --action-width")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedPassFields(Checked):
+    """Methods of which several terms need the same pass of the online memory."""
+
+    share_passes: bool = True
+    """One pass of the online memory for intrinsic reward, argmax and loss. Exact without dropout; with it, one draw
+    serves all three, where the released code draws each anew (card 8c)."""
 
 
 @dataclass(frozen=True, kw_only=True)

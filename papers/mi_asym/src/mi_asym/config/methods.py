@@ -13,6 +13,7 @@ from mi_asym.config.fields import (
     MemoryFields,
     OursFields,
     SacFields,
+    SharedPassFields,
     TrainConfig,
     ZeroFields,
     ZpFields,
@@ -36,7 +37,7 @@ class SacConfig(TrainConfig, SacFields):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemoryDqnConfig(DqnConfig, MemoryFields):
+class MemoryDqnConfig(DqnConfig, MemoryFields, SharedPassFields):
     """DRQN and DTQN: history only."""
 
 
@@ -51,12 +52,12 @@ class ZpDqnConfig(MemoryDqnConfig, ZpFields):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AsymmetricDqnConfig(MemoryDqnConfig, AsymmetricFields):
+class AsymmetricDqnConfig(DqnConfig, MemoryFields, AsymmetricFields):
     """BA-DTQN and UA-DTQN."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BelieverDqnConfig(MemoryDqnConfig, BelieverFields, CollectConfig, CacheFields):
+class BelieverDqnConfig(DqnConfig, MemoryFields, BelieverFields, CollectConfig, CacheFields):
     """Believer on grids."""
 
 
@@ -76,7 +77,7 @@ class MemorySacConfig(SacConfig, MemoryFields):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OursSacConfig(MemorySacConfig, OursFields, EmbedderFields):
+class OursSacConfig(MemorySacConfig, SharedPassFields, OursFields, EmbedderFields):
     """The paper's method on robots."""
 
 

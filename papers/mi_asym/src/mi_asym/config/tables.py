@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from mi_asym.config import methods
-from mi_asym.config.fields import TrainConfig
+from mi_asym.config.fields import EPISODE, TrainConfig
 from mi_asym.config.stages import CollectConfig, PretrainConfig
 from mi_asym.envs import GRID_TASKS, ROBOT_TASKS
 from mirl.config import ConfigError
@@ -77,10 +77,14 @@ FIXED: Values = {
 }  # fmt: skip
 """Fields that a fidelity sets otherwise than `paper`, where a method has them; the auxiliary loss was on on robots."""
 
+LEAST_EPISODES = 1000
+"""That fit into the replay buffer, however small it was asked for (card 5.8)."""
 CAPS: dict[str, dict[str, Values]] = {
     "no": {"grid": {}, "robot": {}},
     "workstation": {
-        "grid": {"collect_episodes": 500, "collect_random_episodes": 500, "pretrain_epochs": 60, "features_epochs": 60},
+        "grid": {
+            "collect_episodes": 500, "collect_random_episodes": 500, "pretrain_epochs": 100, "features_epochs": 60,
+        },
         "robot": {
             "collect_episodes": 100, "collect_random_episodes": 50, "pretrain_epochs": 40, "features_epochs": 20,
             "start_expert_training": 20, "aux_batch_size": 32,
@@ -101,11 +105,13 @@ CAPS: dict[str, dict[str, Values]] = {
 """smaller_stages -> family -> the most that a field may be."""
 
 
-def capped(task: str, config: Any) -> Any:
-    """`config` with `smaller_stages` applied, where it has the fields."""
+def effective(task: str, config: Any) -> Any:
+    """The config that runs, as manifests hold it: `smaller_stages` applied to the fields that the method has, and a
+    replay buffer with room for 1,000 episodes."""
     caps = CAPS[config.smaller_stages]["grid" if task in GRID_TASKS else "robot"]
     lower = {name: cap for name, cap in caps.items() if getattr(config, name, 0) > cap}
-    return replace(config, **lower)
+    slots = max(config.replay_buffer_size, LEAST_EPISODES * EPISODE)
+    return replace(config, replay_buffer_size=slots, **lower)
 
 
 def configure(task: str, method: str, fidelity: str) -> TrainConfig:

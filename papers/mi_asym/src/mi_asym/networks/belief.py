@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from mi_asym.networks.embedders import Distinct, Shape, make_embedder
+from mi_asym.networks.embedders import GRID_LAYERS, Distinct, ImageEmbedder, Shape
 from mi_asym.networks.encoders import BeliefFeatures
 from mi_asym.networks.layers import linear
 from mi_asym.networks.memories import Carry, Gpt, Gru
@@ -17,6 +17,8 @@ from mi_asym.networks.packing import Packing
 
 CONTEXT_WIDTH, LATENT, EMBEDDED = 256, 32, 128
 LEAST_SD = 0.1
+ROBOT_LAYERS = ((32, 8, 4), (64, 4, 4), (64, 3, 1))
+"""(channels, kernel, stride) of each convolution."""
 
 
 class Context(nn.Module):
@@ -24,9 +26,9 @@ class Context(nn.Module):
 
     def __init__(self, size: int, shape: Shape | None, kind: str, draw: torch.Generator, rate: float) -> None:
         super().__init__()
-        self.observation = make_embedder(size, shape, EMBEDDED, draw)
+        self.observation = belief_embedder(size, shape, draw)
         self.memory = Gpt(EMBEDDED, draw, rate=rate) if kind == "gpt" else Gru(EMBEDDED, 256, draw, layers=3)
-        self.mix = layers([self.memory.width + EMBEDDED, CONTEXT_WIDTH, CONTEXT_WIDTH], draw)
+        self.mix = layers([self.memory.width + EMBEDDED, CONTEXT_WIDTH], draw, CONTEXT_WIDTH)
 
     def forward(self, observation: Distinct, packing: Packing, noise: torch.Generator | None) -> Tensor:
         """(rows, 256)"""
@@ -57,12 +59,27 @@ class ConditionalAutoencoder(nn.Module):
     def encode(self, features: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of z, (steps, 32) each."""
         mean, raw = self.encoder(torch.cat([features, context], -1)).chunk(2, -1)
-        return mean, softplus(raw) + LEAST_SD
+        return mean, standard_deviation(raw)
 
     def decode(self, latent: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of x, (..., 16) each; the standard deviation is the layer's first half."""
         raw, mean = self.decoder(torch.cat([latent, context], -1)).chunk(2, -1)
-        return mean, softplus(raw) + LEAST_SD
+        return mean, standard_deviation(raw)
+
+
+def standard_deviation(raw: Tensor) -> Tensor:
+    """At least 0.1; softplus, and the identity from 1 on."""
+    return softplus(raw, threshold=1.0) + LEAST_SD
+
+
+def belief_embedder(size: int, shape: Shape | None, draw: torch.Generator) -> nn.Module:
+    """The history encoder's view of an observation, 128 wide, without a ReLU at its end."""
+    return image_embedder(shape, draw) if shape else linear(size, EMBEDDED, draw)
+
+
+def image_embedder(shape: Shape, draw: torch.Generator) -> ImageEmbedder:
+    """128 wide; on robots its second convolution goes 4 pixels at a time, twice as far as the policy's."""
+    return ImageEmbedder(shape, EMBEDDED, draw, ROBOT_LAYERS if shape[1] > 20 else GRID_LAYERS)
 
 
 class BeliefEncoder(nn.Module):
@@ -72,7 +89,7 @@ class BeliefEncoder(nn.Module):
         super().__init__()
         self.width = width
         self.each = nn.Sequential(linear(BeliefFeatures.SIZE, 64, draw), nn.ReLU(), linear(64, 64, draw), nn.ReLU())
-        self.all = nn.Sequential(linear(64, 64, draw), nn.ReLU(), linear(64, width, draw), nn.ReLU())
+        self.all = nn.Sequential(linear(64, 64, draw), nn.ReLU(), linear(64, width, draw))
 
     def forward(self, samples: Tensor) -> Tensor:
         """(steps, samples, 16) -> (steps, width)."""

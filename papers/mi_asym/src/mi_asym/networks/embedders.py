@@ -84,20 +84,22 @@ class VectorEmbedder(nn.Module):
         return relu(self.linear(vectors))
 
 
-GRID_LAYERS = ((8, 2, 1), (16, 2, 1))
-ROBOT_LAYERS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
+Convolutions = tuple[tuple[int, int, int], ...]
+GRID_LAYERS: Convolutions = ((8, 2, 1), (16, 2, 1))
+ROBOT_LAYERS: Convolutions = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 """(channels, kernel, stride) of each convolution."""
 
 
 class ImageEmbedder(nn.Module):
     """Convolutions with ReLU, then a linear layer without; pixels are not scaled."""
 
-    def __init__(self, shape: Shape, width: int, draw: torch.Generator) -> None:
+    def __init__(self, shape: Shape, width: int, draw: torch.Generator, convolutions: Convolutions = ()) -> None:
+        """convolutions: those of `GRID_LAYERS` or, for large images, `ROBOT_LAYERS` where none are given."""
         super().__init__()
         self.shape, self.width = shape, width
         channels, side = shape[0], shape[1]
         layers: list[nn.Module] = []
-        for outputs, kernel, stride in ROBOT_LAYERS if side > 20 else GRID_LAYERS:
+        for outputs, kernel, stride in convolutions or (ROBOT_LAYERS if side > 20 else GRID_LAYERS):
             layers += [convolution(channels, outputs, kernel, stride, draw), nn.ReLU()]
             channels, side = outputs, (side - kernel) // stride + 1
         self.convolutions = nn.Sequential(*layers)

@@ -11,7 +11,7 @@ from torch import nn
 
 from mi_asym.collect import load_data
 from mi_asym.envs import task_spec
-from mi_asym.networks.embedders import ImageEmbedder
+from mi_asym.networks.belief import image_embedder
 from mi_asym.networks.encoders import BeliefFeatures
 from mi_asym.networks.layers import linear
 from mi_asym.objectives.belief import gaussian_divergence
@@ -19,7 +19,10 @@ from mi_asym.objectives.mutual_information import next_feature_loss
 from mi_asym.pretrain import PretrainingStopped, Report, Row, write_table, write_tensors
 from mi_asym.representation.samples import Samples, part_of, samples_of
 from mi_asym.streams import generator
+from mirl.config import ConfigError
 
+VERSION = 2
+"""Of what is learnt here: a change that alters it raises this, so that old results are not found."""
 REWARD_WEIGHT = 10.0
 """Of the reward's squared error (card 7.7)."""
 HIDDEN = 128
@@ -28,7 +31,7 @@ HIDDEN = 128
 def new_belief_features(task: str, draw: torch.Generator) -> BeliefFeatures:
     """Newly initialised features of a task's state."""
     spec = task_spec(task)
-    embedder = ImageEmbedder(spec.image_shape, 128, draw) if spec.image_shape else None
+    embedder = image_embedder(spec.image_shape, draw) if spec.image_shape else None
     return BeliefFeatures(spec.state_size, embedder, draw)
 
 
@@ -60,7 +63,11 @@ def learn_belief_features(
     parameters = [*features.parameters(), *predictor.parameters()]
     optimiser = torch.optim.Adam(parameters, config.features_lr, fused=True)
     rows: list[Row] = []
-    size = min(config.features_batch_size, len(samples))
+    size = config.features_batch_size
+    if len(samples) < size:
+        raise ConfigError(
+            f"--features-batch-size must be at most {len(samples)}, the samples of {data.name}, got {size}"
+        )
     for epoch in range(config.features_epochs):
         draw = generator(config.collect_seed, epoch, "belief features epoch")
         chosen = torch.randperm(len(samples), generator=draw)[: len(samples) // size * size].view(-1, size)
