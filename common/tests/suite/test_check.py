@@ -310,6 +310,18 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
 ]  # fmt: skip
 
 
+def test_a_budget_may_register_a_fidelity_of_its_own(results: Path, experiments: Experiments) -> None:
+    def complaints(**overrides: str) -> list[str]:
+        content = experiments.model_dump()
+        content["papers"]["toy"]["fidelity"] = "fixed"
+        content["papers"]["toy"]["tasks"]["line"]["budgets"]["tiny"]["overrides"] = overrides
+        findings = check(results, Experiments.model_validate(content))
+        return [finding.sentence for finding in findings if finding.check == "published-fidelity"]
+
+    assert complaints() == ["has fidelity faithful, verdicts use fixed"]
+    assert complaints(fidelity="faithful") == []
+
+
 def test_a_good_tree_passes(results: Path, experiments: Experiments) -> None:
     assert check(results, experiments) == []
 

@@ -35,6 +35,9 @@ def parameters_of(agent: Agent) -> dict[str, torch.Tensor]:
         {"contrast_actions": "own"},
         {"masked_rows": "dropped", "score": "mean"},
         {"use_weighted_info_nce": True},
+        {"rows_beyond_horizon": 3},
+        {"batch_slots": "one"},
+        {"full_buffer": "whole"},
     ],
 )
 def test_gradient_steps_equal_the_plain_twins(
@@ -64,6 +67,17 @@ def test_each_contrastive_switch_changes_the_encoder(values: dict[str, Any]):
     for one in (faithful, switched):
         one.gradient_step(buffer, 0)
     assert not torch.equal(faithful.encoder.head.weight, switched.encoder.head.weight)
+
+
+def test_the_slots_take_turns_where_a_batch_is_of_one():
+    agent = small_agent(small_config(slots=3, batch_size=4, contrast_batch_size=6, batch_slots="one"))
+    buffer = filled_buffer(agent.config, lengths=(6, 4, 5, 6, 3, 6, 2, 5, 4))
+    seen = []
+    for agent.updates in range(5):
+        chosen = agent.choose_batch(buffer, agent_module.chooser(0, agent.updates, "test"))
+        assert len(chosen) == 4
+        seen.append(set(chosen[:, 0].tolist()))
+    assert seen == [{0}, {1}, {2}, {0}, {1}]
 
 
 def test_bootstrapping_changes_the_targets_of_timeouts_alone():

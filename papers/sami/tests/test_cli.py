@@ -123,6 +123,7 @@ def test_other_settings_and_given_tuples_can_be_tested(finished: Path, capsys: p
         (["--setting", "given"], "--setting given needs --test-envs"),
         (["--setting", "given", "--test-envs", "[]"], "--test-envs names no task tuple"),
         (["--projections", "pcaa"], "did you mean pca?"),
+        (["--vary-damping"], "--vary-damping changes nothing on halfcheetah"),
         (["--context-size", "5"], "does not fit this config"),
         (["--video", "film.txt"], "--video must name a .mp4 file"),
     ],
@@ -251,7 +252,7 @@ def test_a_finished_run_is_left_alone(finished: Path, capsys: pytest.CaptureFixt
     ("words", "complaint"),
     [
         (["--gamma", "1.5"], "--gamma must be in [0, 1), got 1.5"),
-        (["--batch-size", "5"], "--batch-size must be a multiple of --slots"),
+        (["--batch-slots", "all", "--batch-size", "5"], "--batch-size must be a multiple of --slots"),
         (["--contrast-selection", "best"], "--contrast-selection"),
         (["--task", "half_cheetah"], "did you mean halfcheetah?"),
         (["--method", "sacccm"], "did you mean"),
@@ -261,6 +262,8 @@ def test_a_finished_run_is_left_alone(finished: Path, capsys: pytest.CaptureFixt
         (["--task-set", "script"], "no task_set 'script' for halfcheetah"),
         (["--train-envs", "[([1.0],[1.0])]"], "--slots must be the number of tuples in --train-envs, 1"),
         (["--task", "walker", "--task-set", "domino"], "no task_set 'domino' for walker"),
+        (["--mask-leg"], "--mask-leg changes nothing on halfcheetah (only on crippled_walker), got True"),
+        (["--reward-version", "legacy"], "--reward-version changes nothing on halfcheetah"),
         (["--initial-run", "nowhere"], "--initial-run nowhere is not a run directory"),
     ],
 )

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from mirl.config import ConfigError
-from sami.config import CONFIGS, FIXES, CcmConfig, configure, training_tuples
-from sami.evaluate import make_world, seed_of_tests, settings_to_test
+from sami.assembly import make_world
+from sami.config import CONFIGS, TASKS_OF, CcmConfig, require_effect, training_tuples
+from sami.evaluate import settings_to_test
+from sami.fidelity import ENVIRONMENT_FIXES, FIDELITIES, FIXES, TASK_VALUES, configure
+from sami.protocol import seed_of_tests
 from sami.settings import TASKS, task_sets
 
 
@@ -38,7 +41,51 @@ def test_launch_scripts_change_ant_and_panda():
 def test_fixed_differs_from_faithful_in_the_named_faults_alone(task: str, method: str):
     faithful, fixed = configure(task, method, "faithful"), configure(task, method, "fixed")
     differing = {name for name, value in vars(fixed).items() if value != getattr(faithful, name)}
-    assert differing == set(FIXES) & set(vars(fixed))
+    switches = {name for name in ENVIRONMENT_FIXES if task in TASKS_OF[name]}
+    assert differing == (set(FIXES) | switches) & set(vars(fixed))
+
+
+@pytest.mark.parametrize(
+    ("task", "alpha", "buffer_size"),
+    [("panda", 0.01, 333), ("halfcheetah", 1.0, 25), ("ant", 1.0, 12), ("hopper", 1.0, 12), ("slim_humanoid", 1.0, 25)],
+)
+def test_the_fidelity_paper_has_the_texts_settings(task: str, alpha: float, buffer_size: int):
+    config: Any = configure(task, "saccm", "paper")
+    assert (config.adversarial_loss_coef, config.buffer_size) == (alpha, buffer_size)
+    assert buffer_size * config.slots * config.horizon <= 100_000 < (buffer_size + 1) * config.slots * config.horizon
+    assert (config.batch_size, config.contrasted, config.batch_slots) == (12, 12, "one")
+    assert (config.total_env_steps, config.evaluation_episodes) == (1_600_000, 100)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("method", list(CONFIGS))
+def test_the_fidelity_paper_differs_from_faithful_in_the_texts_settings_alone(task: str, method: str):
+    paper, faithful = configure(task, method, "paper"), configure(task, method, "faithful")
+    differing = {name for name, value in vars(paper).items() if value != getattr(faithful, name)}
+    stated = {"total_env_steps", "adversarial_loss_coef", "batch_size", "batch_slots", "buffer_size"}
+    of_scripts = {"evaluation_episodes", "use_weighted_info_nce"} if task in TASK_VALUES else set()
+    assert differing <= stated | of_scripts
+
+
+@pytest.mark.parametrize(
+    ("task", "values"),
+    [
+        ("walker", {"mask_leg": True}),
+        ("halfcheetah", {"vary_damping": True}),
+        ("walker", {"reward_version": "legacy"}),
+        ("panda", {"legacy_capsule_mass": True}),
+    ],
+)
+def test_a_switch_that_changes_nothing_on_a_task_is_refused(task: str, values: dict[str, Any]):
+    with pytest.raises(ConfigError, match=f"changes nothing on {task} \\(only on ") as caught:
+        require_effect(task, replace(configure(task, "tesac", "faithful"), **values))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+def test_no_fidelity_turns_on_what_changes_nothing(task: str, fidelity: str):
+    require_effect(task, configure(task, "saccm", fidelity))
 
 
 def test_methods_contrast_as_the_card_says():
@@ -46,7 +93,9 @@ def test_methods_contrast_as_the_card_says():
     assert rules == {"tesac": None, "ccm": "env_diff", "satesac": "one", "saccm": "half"}
 
 
-@pytest.mark.parametrize(("batch", "share", "negatives"), [(16, 0.5, 8), (8, 0.01, 1), (8, 0.999, 7), (12, 0.3, 3)])
+@pytest.mark.parametrize(
+    ("batch", "share", "negatives"), [(16, 0.5, 8), (8, 0.01, 1), (8, 1.0, 7), (8, 0.0, 1), (12, 0.3, 3)]
+)
 def test_the_number_of_negatives_leaves_at_least_one_of_each(batch: int, share: float, negatives: int):
     config = replace(configure("walker", "satesac", "faithful"), contrast_batch_size=batch, negative_share=share)
     assert isinstance(config, CcmConfig)
@@ -72,7 +121,7 @@ def test_given_tuples_replace_the_task_sets():
         ("tesac", {"batch_size": 15}, "--batch-size must be a multiple of --slots, which is 4, got 15"),
         ("saccm", {"contrast_batch_size": 6}, "--contrast-batch-size must be a multiple of --slots"),
         ("ccm", {"slots": 1}, "--slots must be at least 2"),
-        ("satesac", {"negative_share": 1.0}, "--negative-share must be in"),
+        ("satesac", {"negative_share": 1.5}, "--negative-share must be in \\[0, 1\\], got 1.5"),
         ("satesac", {"adversarial_loss_coef": -1.0}, "--adversarial-loss-coef must be at least 0"),
         ("tesac", {"learning_rate": 0.0}, "--learning-rate must be positive"),
         ("tesac", {"tau": 0.0}, "--tau must be in"),

@@ -10,7 +10,7 @@ import pytest
 GRADIENT_STEP = """
 import resource
 from sami.bench import Case
-from sami.config import configure
+from sami.fidelity import configure
 case = Case("walker", configure("walker", "saccm", "faithful"), trajectories=4)
 assert (case.config.batch_size, case.config.contrasted, case.config.horizon) == (16, 16, 2000)
 case.gradient_step()

@@ -11,8 +11,8 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.sac.policies import Actor as TheirActor
 from torch import nn
 
-from sami.config import configure
 from sami.describe import parameter_counts
+from sami.fidelity import configure
 from sami.networks import Actor, ContextEncoder, Critics, encoder_inputs
 
 COUNTS = {

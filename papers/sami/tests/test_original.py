@@ -6,7 +6,7 @@ import pytest
 
 from mirl.config import ConfigError
 from sami.__main__ import without_aliases
-from sami.config import configure
+from sami.fidelity import configure
 from sami.original import task_of, translate
 
 ANT_LINE = (

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mirl.config import ConfigError
-from sami.evaluate import FRICTIONS, MASSES, TestEpisode, heat, metrics_of
 from sami.pictures import draw_contexts, draw_heat_maps, project, require_umap
+from sami.protocol import FRICTIONS, MASSES, TestEpisode, heat, metrics_of
 
 
 def episode(

@@ -12,8 +12,8 @@ from sami.replay import TrajectoryBuffer, pairs
 from sami.streams import chooser
 
 
-def empty_buffer(slots: int = 2, capacity: int = 3, horizon: int = 5) -> TrajectoryBuffer:
-    return TrajectoryBuffer(slots, capacity, horizon, OBSERVATION, ACTION, 0, "cpu")
+def empty_buffer(slots: int = 2, capacity: int = 3, horizon: int = 5, full_buffer: str = "whole") -> TrajectoryBuffer:
+    return TrajectoryBuffer(slots, capacity, horizon, OBSERVATION, ACTION, 0, "cpu", full_buffer)
 
 
 def play(buffer: TrajectoryBuffer, slot: int, rewards: list[float], terminated: bool = False) -> None:
@@ -78,6 +78,46 @@ def test_as_many_whole_trajectories_as_the_capacity_stay_while_the_next_is_writt
         assert buffer.ready
     buffer.extend(0, torch.zeros(1, OBSERVATION), torch.zeros(1, ACTION), torch.zeros(1))
     assert sorted(buffer.returns[0, buffer.complete(0)]) == [1.0, 2.0, 3.0][-capacity:]
+
+
+def overwriting(steps: int, old: tuple[float, ...] = (1.0, 2.0, 3.0)) -> TrajectoryBuffer:
+    """Two places, both full, and `steps` steps of a new episode over the first one; old actions are the old return."""
+    buffer = empty_buffer(slots=1, capacity=2, full_buffer="overwritten")
+    play(buffer, 0, list(old))
+    play(buffer, 0, [9.0])
+    if steps:
+        new = torch.full((steps, OBSERVATION), 50.0), torch.full((steps, ACTION), -1.0), torch.full((steps,), 7.0)
+        buffer.extend(0, *new)
+    return buffer
+
+
+def test_a_full_buffer_samples_the_trajectory_that_is_written_over_as_the_original_does():
+    buffer = overwriting(2)
+    assert buffer.complete(0).tolist() == [0, 1]
+    assert {tuple(pair) for pair in buffer.draw(chooser(0, 0, "test"), 0, 20)} == {(0, 0), (0, 1)}
+    mixed = buffer.gather(np.array([[0, 0]]))
+    assert mixed.lengths.tolist() == [3]
+    assert mixed.rewards.tolist() == [[7.0, 7.0, 3.0]]
+    assert mixed.actions[0, :, 0].tolist() == [-1.0, -1.0, 6.0]
+    assert mixed.observations[0, :, 0].tolist() == [50.0, 50.0, 3.0, -1.0]
+
+
+def test_the_score_of_a_trajectory_that_is_written_over_is_still_the_old_one():
+    assert overwriting(2).scores("mean")[0, 0] == overwriting(0).scores("mean")[0, 0] == 2.0
+
+
+@pytest.mark.parametrize(("steps", "length"), [(0, 2), (1, 2), (2, 3), (3, 4)])
+def test_new_steps_beyond_the_old_end_leave_one_old_step_before_the_mark(steps: int, length: int):
+    assert overwriting(steps, old=(1.0, 2.0)).gather(np.array([[0, 0]])).lengths.tolist() == [length]
+
+
+def test_a_buffer_of_one_trajectory_always_samples_what_is_written_over():
+    buffer = empty_buffer(slots=1, capacity=1, full_buffer="overwritten")
+    assert not buffer.ready
+    play(buffer, 0, [1.0, 2.0])
+    buffer.extend(0, torch.zeros(1, OBSERVATION), torch.zeros(1, ACTION), torch.zeros(1))
+    assert buffer.ready
+    assert buffer.gather(buffer.draw(chooser(0, 0, "test"), 0, 1)).rewards.tolist() == [[0.0, 2.0]]
 
 
 def test_a_batch_takes_the_same_share_of_every_slot():

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 from toys import OBSERVATION, ToySlots, small_agent, small_config
 
 from sami.networks import encoder_inputs
@@ -74,6 +79,32 @@ def test_the_first_context_is_noise_and_the_last_one_is_carried_over_with_an_emp
     assert torch.equal(player.context, expected)
     assert not player.memory[0].any()
     assert not player.memory[1].any()
+
+
+class Transfers(TorchFunctionMode):
+    """Counts what goes to the device and what is waited for from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: Counter[str] = Counter()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        self.found[name] += name in WAITS or name == "from_numpy"
+        return func(*args, **(kwargs or {}))
+
+
+WAITS = ("cpu", "item", "tolist", "nonzero", "masked_select", "__bool__", "__float__", "__int__", "__index__")
+
+
+@pytest.mark.parametrize("first_context", ["carried", "clean"])
+def test_a_step_waits_for_the_device_once_and_sends_once(first_context: str):
+    player, _ = start(horizon=2, first_context=first_context)
+    action = torch.zeros(2, 2)
+    with Transfers() as transfers:
+        for _ in range(4):  # of which two end an episode
+            player.step(action)
+    assert +transfers.found == {"cpu": 4, "from_numpy": 4}
 
 
 def test_a_clean_episode_begins_as_training_sequences_begin():

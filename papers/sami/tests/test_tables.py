@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sami.evaluate import FRICTIONS, MASSES
+from sami.protocol import FRICTIONS, MASSES
 from sami.settings import TASKS, task_sets
 
 Row = dict[str, str]

@@ -92,7 +92,8 @@ def small_agent(config: Any, seed: int = 0, action_index: int = 0) -> Agent:
 
 def filled_buffer(config: Any, lengths: tuple[int, ...] = (6, 4, 5, 6, 3, 6), seed: int = 0) -> TrajectoryBuffer:
     """Trajectories of the given lengths, dealt to the slots in turn, more than fit so that the ring goes round."""
-    buffer = TrajectoryBuffer(config.slots, config.buffer_size, config.horizon, OBSERVATION, ACTION, seed, "cpu")
+    sizes = config.slots, config.buffer_size, config.horizon, OBSERVATION, ACTION
+    buffer = TrajectoryBuffer(*sizes, seed, "cpu", config.full_buffer)
     random = torch.Generator().manual_seed(seed)
     for number, length in enumerate(lengths * 2):
         slot = number % config.slots
@@ -100,4 +101,6 @@ def filled_buffer(config: Any, lengths: tuple[int, ...] = (6, 4, 5, 6, 3, 6), se
         rewards = torch.randn(length, generator=random) + 0.1 * number
         buffer.extend(slot, content[0], content[1].clamp(-1, 1), rewards)
         buffer.finish(slot, torch.randn(OBSERVATION, generator=random), terminated=number % 3 == 0)
+    steps = torch.randn(2, OBSERVATION, generator=random), torch.rand(2, ACTION, generator=random), torch.ones(2)
+    buffer.extend(0, *steps)  # of the next one
     return buffer

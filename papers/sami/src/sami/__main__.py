@@ -9,9 +9,10 @@ from pathlib import Path
 from mirl.paper import Paper, main
 from sami.bench import bench
 from sami.check import check
-from sami.config import CONFIGS, FIDELITIES, configure
+from sami.config import CONFIGS
 from sami.describe import parameter_counts, versions
 from sami.evaluate import SETTINGS, evaluate
+from sami.fidelity import FIDELITIES, configure
 from sami.files import OUTPUTS
 from sami.original import ALIASES, translate
 from sami.settings import TASKS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor, nn
@@ -82,7 +83,7 @@ class Agent:
         """
         choices = chooser(self.seed, self.updates, "trajectories")
         contrast = self.choose_contrast(buffer, choices, number)
-        batch = buffer.gather(buffer.sample(choices, self.config.batch_size))
+        batch = buffer.gather(self.choose_batch(buffer, choices))
         contrasted = None if contrast is None else self.gather_contrast(buffer, contrast)
         keys, next_contexts = self.target_contexts(contrasted, batch)
         losses: Losses = {}
@@ -94,9 +95,15 @@ class Agent:
         self.updates += 1
         return losses
 
+    def choose_batch(self, buffer: TrajectoryBuffer, choices: np.random.Generator) -> np.ndarray:
+        """(batch, 2) pairs (slot, number) for the soft actor-critic: of all slots, or of the one whose turn it is."""
+        if self.config.batch_slots == "all":
+            return buffer.sample(choices, self.config.batch_size)
+        return buffer.draw(choices, self.updates % buffer.slots, self.config.batch_size)
+
     # The contrastive step.
 
-    def choose_contrast(self, buffer: TrajectoryBuffer, choices: Any, number: int) -> Contrast | None:
+    def choose_contrast(self, buffer: TrajectoryBuffer, choices: np.random.Generator, number: int) -> Contrast | None:
         """What is contrasted in gradient step `number` of an update; None where nothing is."""
         config = self.config
         if not isinstance(config, CcmConfig) or number % config.contrast_training_interval:
@@ -173,7 +180,7 @@ class Agent:
             return softmax_loss(queries, positives, negatives)
         if config.masked_rows == "dropped":
             return pairs_loss(queries, positives, negatives)
-        rows = [len(part.lengths) * (config.horizon + 1) for part in contrasted]
+        rows = [len(part.lengths) * (config.horizon + config.rows_beyond_horizon) for part in contrasted]
         return pairs_loss(queries, positives, negatives, *rows)
 
     # Soft actor-critic.

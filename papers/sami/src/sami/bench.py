@@ -15,13 +15,13 @@ from torch import Tensor
 from mirl.arithmetic import set_up_torch
 from mirl.measure import measure, peak_memory_mib, plain_twins
 from sami.agent import Agent
-from sami.config import SaCcmConfig, configure, training_tuples
-from sami.evaluate import make_agent, make_world
+from sami.assembly import make_agent, make_buffer, make_world
+from sami.config import SaCcmConfig, training_tuples
+from sami.fidelity import configure
 from sami.objectives import pairs_loss
 from sami.replay import TrajectoryBuffer
 from sami.rollout import Player
 from sami.streams import normal, uniform
-from sami.train import make_buffer
 
 PROJECT = Path(__file__).parents[2]
 Row = dict[str, Any]

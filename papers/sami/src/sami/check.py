@@ -8,7 +8,7 @@ from mirl.checkpoint import read_latest
 from mirl.config import ConfigError, as_dictionary, first_difference
 from mirl.drawing import RenderingError
 from mirl.folder import read_record
-from sami.config import TesacConfig, training_tuples
+from sami.config import TesacConfig, require_effect, training_tuples
 from sami.envs.rendering import surface
 from sami.evaluate import settings_to_test
 
@@ -16,7 +16,8 @@ NETWORKS = ("context_size", "context_hidden_size", "hidden_sizes")
 
 
 def check(task: str, config: TesacConfig) -> None:
-    """Raise ConfigError for tuples, an initial run or videos that a training could not use."""
+    """Raise ConfigError for switches, tuples, an initial run or videos that a training could not use."""
+    require_effect(task, config)
     training_tuples(task, config)
     settings_to_test(task, config)
     if config.initial_run:

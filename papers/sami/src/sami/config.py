@@ -1,4 +1,4 @@
-"""What a run is made of: one frozen dataclass per method, defaults resolved by task (card 2.1)."""
+"""What a run is made of: one frozen dataclass per method (card 2.1); `sami.fidelity` resolves defaults by task."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mirl.config import ConfigError, choose, option_of, require
-from sami.envs import horizon_of
-from sami.settings import parse_tuples, task_sets, variants_of
-
-FIDELITIES = ("faithful", "fixed")
+from sami.envs.robots import LEGACY, ROBOTS
+from sami.settings import CRIPPLING, parse_tuples, task_sets, variants_of
 
 
 @dataclass(frozen=True)
@@ -18,8 +16,8 @@ class TesacConfig:
     """TESAC: soft actor-critic on (observation, context); the context encoder learns through the critic alone."""
 
     total_env_steps: int
-    """Environment steps of training, summed over the training slots; the parser's default is 500,000 a slot, the Panda
-    script's 1,000,000 (card 2.1)."""
+    """Environment steps of training, summed over the training slots; the text's are 1,600,000, the parser's default is
+    500,000 a slot, the Panda script's 1,000,000 (card 2.1, 2.2)."""
     threads: int = 1
     """CPU threads of the tensor library and of the physics."""
     task_set: Literal["main", "domino", "script"] = "main"
@@ -44,9 +42,15 @@ class TesacConfig:
     vary_damping: bool = False
     """Crippled tasks vary their damping as well, as the original's README says (ledger 9)."""
     batch_size: int = 16
-    """Trajectories per gradient step, the same number from each slot (card 2.1, 5.4)."""
+    """Trajectories per gradient step; 12 in the text (card 2.1, 2.2, 5.4)."""
+    batch_slots: Literal["all", "one"] = "all"
+    """Whose trajectories they are. `all`: as released, the same number from each slot. `one`: as the text says, one
+    slot's at a time, the slots taking turns (card 2.2)."""
     buffer_size: int = 100
-    """Trajectories per slot (card 2.1, 5.4)."""
+    """Trajectories per slot; the text's 100,000 steps are so many whole ones of all slots together (card 2.1, 2.2)."""
+    full_buffer: Literal["overwritten", "whole"] = "overwritten"
+    """`overwritten`: as released, a full buffer also samples the trajectory that is being written over, its first steps
+    new and the others old (ledger 19). `whole`: a place more, in which the next one is written unseen."""
     train_freq: int = 128
     """Steps of every slot between updates (card 2.1)."""
     gradient_steps: int = 16
@@ -98,7 +102,8 @@ class TesacConfig:
         require(0 <= self.gamma < 1, "gamma", self.gamma, "in [0, 1)")
         for field in ("tau", "encoder_tau"):
             require(0 < getattr(self, field) <= 1, field, getattr(self, field), "in (0, 1]")
-        require_multiple(self.batch_size, self.slots, "batch_size")
+        if self.batch_slots == "all":
+            require_multiple(self.batch_size, self.slots, "batch_size")
         sizes = self.hidden_sizes
         require(len(sizes) > 0 and min(sizes) >= 1, "hidden_sizes", list(sizes), "one or more positive layer sizes")
         for name in self.projections:
@@ -116,7 +121,7 @@ class CcmConfig(TesacConfig):
     """Trajectories per contrastive step, positives and negatives together; 0: as many as `batch_size`, which is so in
     every recipe of the paper (card 2.1)."""
     negative_share: float = 0.5
-    """Share of negatives among them; the original's neg_radio (card 2.1)."""
+    """Share of negatives among them, at least one and not all; the original's neg_radio (card 2.1)."""
     contrast_training_interval: int = 1
     """Gradient steps per contrastive step, counted anew in each update (card 2.1)."""
     adversarial_loss_coef: float = 0.01
@@ -131,17 +136,22 @@ class CcmConfig(TesacConfig):
     (ledger 2). `own`: with the action before each observation."""
     score: Literal["stale", "mean"] = "stale"
     """`stale`: as released, a trajectory's score is (return + one stale reward) / (length + 1) (ledger 3). `mean`: its
-    mean reward."""
+    mean reward. `env_diff` reads none."""
     masked_rows: Literal["zeros", "dropped"] = "zeros"
     """`zeros`: as released, steps from the last one on are zero vectors in the contrastive set (ledger 6). `dropped`:
     the set is the valid steps, the last one among them."""
+    rows_beyond_horizon: int = 1
+    """Rows of the original's buffer after the horizon's, zero vectors in the contrastive set as well; 2 for Ant, whose
+    episodes end a step before its buffer does (ledger 10). Read where `contrastive_loss` is `pairs` and `masked_rows`
+    `zeros`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         size = self.contrast_batch_size
         require(size == 0 or size >= 2, "contrast_batch_size", size, "0 or at least 2")
         require(self.contrasted >= 2, "batch_size", self.batch_size, "at least 2 where contrast_batch_size is 0")
-        require(0 < self.negative_share < 1, "negative_share", self.negative_share, "in (0, 1)")
+        require(0 <= self.negative_share <= 1, "negative_share", self.negative_share, "in [0, 1]")
+        require(self.rows_beyond_horizon >= 0, "rows_beyond_horizon", self.rows_beyond_horizon, "at least 0")
         interval = self.contrast_training_interval
         require(interval >= 1, "contrast_training_interval", interval, "at least 1")
         coefficient = self.adversarial_loss_coef
@@ -185,35 +195,6 @@ CONFIGS: dict[str, type[TesacConfig]] = {
     "tesac": TesacConfig, "ccm": CcmConfig, "satesac": SaTesacConfig, "saccm": SaCcmConfig,
 }  # fmt: skip
 PROJECTIONS = ("tsne", "pca", "umap")
-PANDA_BATCH = 252
-"""Trajectories; the launch script's 256 does not divide by the six training cells of Table 1 (ledger 13)."""
-TASK_VALUES: dict[str, dict[str, Any]] = {
-    "ant": {"adversarial_loss_coef": 0.1, "use_weighted_info_nce": True, "evaluation_episodes": 5},
-    "panda": {
-        "batch_size": PANDA_BATCH, "buffer_size": 1000, "evaluation_episodes": 50,
-    },
-}  # fmt: skip
-"""Task -> values of its launch script that are not the parser's defaults (card 2.1)."""
-STEPS_PER_SLOT = {"panda": 1_000_000}
-DEFAULT_STEPS_PER_SLOT = 500_000
-FIXES: dict[str, Any] = {
-    "timeouts": "bootstrap", "first_context": "clean", "mask_leg": True, "vary_damping": True,
-    "contrastive_loss": "softmax", "contrast_actions": "own", "score": "mean", "masked_rows": "dropped",
-}  # fmt: skip
-"""Fields that `fixed` sets otherwise than `faithful`; a method takes those that it has."""
-
-
-def configure(task: str, method: str, fidelity: str) -> TesacConfig:
-    """The paper's values for a task and method, with every default resolved."""
-    kind = CONFIGS[method]
-    slots = len(task_sets(task)["training"].tuples)
-    values = TASK_VALUES.get(task, {}) | (FIXES if fidelity == "fixed" else {})
-    return kind(
-        total_env_steps=slots * STEPS_PER_SLOT.get(task, DEFAULT_STEPS_PER_SLOT),
-        slots=slots,
-        horizon=horizon_of(task),
-        **{name: value for name, value in values.items() if name in kind.__dataclass_fields__},
-    )
 
 
 def training_tuples(task: str, config: TesacConfig) -> tuple[Any, ...]:
@@ -247,10 +228,24 @@ def read_tuples(task: str, field: str, text: str) -> tuple[Any, ...]:
     return found
 
 
+TASKS_OF = {
+    "mask_leg": ("crippled_walker",), "vary_damping": tuple(CRIPPLING), "reward_version": tuple(LEGACY),
+    "legacy_capsule_mass": tuple(ROBOTS),
+}  # fmt: skip
+"""Environments' switches -> the tasks on which they change anything."""
+
+
+def require_effect(task: str, config: TesacConfig) -> None:
+    """Raises ConfigError for a switch that is turned on a task where it changes nothing."""
+    for name, tasks in TASKS_OF.items():
+        value = getattr(config, name)
+        if task not in tasks and value != type(config).__dataclass_fields__[name].default:
+            raise ConfigError(f"{option_of(name)} changes nothing on {task} (only on {', '.join(tasks)}), got {value}")
+
+
 def environment_options(config: TesacConfig) -> dict[str, Any]:
     """The switches that environments take."""
-    names = ("reward_version", "legacy_capsule_mass", "mask_leg", "vary_damping")
-    return {name: getattr(config, name) for name in names}
+    return {name: getattr(config, name) for name in TASKS_OF}
 
 
 def require_multiple(value: int, slots: int, field: str) -> None:

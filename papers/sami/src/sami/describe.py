@@ -10,8 +10,8 @@ import mujoco
 import stable_baselines3
 
 from mirl.versions import torch_versions
-from sami.config import configure
-from sami.evaluate import make_agent
+from sami.assembly import make_agent
+from sami.fidelity import configure
 from sami.networks import parameter_count
 
 

@@ -9,15 +9,13 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mirl.config import as_dictionary
 from mirl.files import read_json, write_atomically, write_json
 from mirl.run import Header
 from sami.config import TesacConfig, task_set
-
-if TYPE_CHECKING:
-    from sami.evaluate import TestEpisode
+from sami.protocol import TestEpisode
 
 OUTPUTS = ("config.yaml", "test_result.yaml", "contexts_training.csv", "contexts_moderate.csv", "contexts_extreme.csv")
 

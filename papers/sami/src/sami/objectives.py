@@ -10,6 +10,7 @@ Soft actor-critic: rows are the valid transitions of all sampled trajectories.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 TEMPERATURE = 0.1
 SMALLEST_NORM = 1e-12
-QUERIES_AT_ONCE = {"cpu": 128, "cuda": 1024}
+QUERIES_AT_ONCE = {"cpu": 64, "cuda": 1024}
 """Rows of the pair matrix that are in memory together, per device type; changes nothing but time and memory."""
 
 SQUASH_EPSILON = 1e-6
@@ -87,22 +88,26 @@ def pair_sum(queries: Tensor, keys: Tensor) -> Tensor:
 class PairSum(torch.autograd.Function):
     """`pair_sum`, block by block, its gradients computed on the way.
 
-    Memory grows with one block, not with the number of pairs. Logits lie in [-10, 10], as rows are of length one.
+    Memory grows with one block, not with the number of pairs; every block is computed in the same place. Logits lie in
+    [-10, 10], as rows are of length one.
     """
 
     @staticmethod
     def forward(ctx: Any, queries: Tensor, keys: Tensor) -> Tensor:
         total = queries.new_zeros((), dtype=torch.float64)
-        query_gradients, key_gradient = [], torch.zeros_like(keys)
+        query_gradient, key_gradient = torch.empty_like(queries), torch.zeros_like(keys)
         padded = pad_to_octets(keys)
-        for block in torch.split(queries, QUERIES_AT_ONCE[queries.device.type]):
-            chance = torch.sigmoid((block / TEMPERATURE) @ padded.T)
-            total += log_sum(chance)
-            missed = (1 - chance)[:, : len(keys)]
-            query_gradients.append(missed @ keys)
+        size = QUERIES_AT_ONCE[queries.device.type]
+        room = queries.new_empty(min(size, len(queries)), len(padded))
+        halves = [room.new_empty(len(room), len(padded) // 2**power) for power in (1, 2, 3)]
+        for block, gradient in zip(torch.split(queries, size), torch.split(query_gradient, size), strict=True):
+            chance = torch.mm(block / TEMPERATURE, padded.T, out=room[: len(block)]).sigmoid_()
+            total += log_sum(chance, [half[: len(block)] for half in halves])
+            missed = chance.neg_().add_(1)[:, : len(keys)]
+            torch.mm(missed, keys, out=gradient)
             if ctx.needs_input_grad[1]:
                 key_gradient += missed.T @ block
-        ctx.save_for_backward(torch.cat(query_gradients), key_gradient)
+        ctx.save_for_backward(query_gradient, key_gradient)
         extra = len(padded) - len(keys)
         # A row of padding is zero: its pairs cost log 2 each and have no gradient.
         return (-total - extra * len(queries) * math.log(2)).to(queries.dtype)
@@ -120,15 +125,16 @@ def pad_to_octets(rows: Tensor) -> Tensor:
     return torch.cat([rows, rows.new_zeros(missing, rows.shape[1])]) if missing else rows
 
 
-def log_sum(chances: Tensor) -> Tensor:
+def log_sum(chances: Tensor, room: Sequence[Tensor]) -> Tensor:
     """Sum of logarithms, float64, of (rows, 8 n) numbers in [4.5e-5, 1]: one logarithm per product of eight.
 
-    The smallest product, 4.5e-5 ** 8, is above the smallest float32, and logarithms are what is slow.
+    The smallest product, 4.5e-5 ** 8, is above the smallest float32, and logarithms are what is slow. `room`: three
+    tensors (rows, 4 n), (rows, 2 n) and (rows, n) that the products are written into.
     """
     product = chances
-    for _ in range(3):
-        half = product.shape[1] // 2
-        product = product[:, :half] * product[:, half:]
+    for half in room:
+        left, right = product.chunk(2, dim=1)
+        product = torch.mul(left, right, out=half)
     return product.log_().sum(dtype=torch.float64)
 
 

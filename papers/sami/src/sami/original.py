@@ -11,7 +11,8 @@ from typing import Any
 
 from mirl.commands.options import Flags
 from mirl.config import ConfigError, as_dictionary, choose, option_of
-from sami.config import TesacConfig, configure, read_tuples
+from sami.config import TesacConfig, read_tuples
+from sami.fidelity import configure
 from sami.settings import TASKS
 
 ALIASES = {"sasac": "satesac"}
@@ -26,6 +27,12 @@ UNREACHABLE = {
 NO_TUPLES = "[]"
 """The parser's default of --test_envs."""
 OTHER_NAMES = {"pandapush": "panda", "walkerhopper": "crippled_walker"}
+"""Classes of the release whose names are not a task's; WalkerHopper is Table 2's CrippledWalker (card 4.2)."""
+CLASSES = (
+    "PandaPush-v3", "AntEnv", "CrippleAntEnv", "HalfCheetahEnv", "CrippleHalfCheetahEnv", "HopperEnv",
+    "CrippleHopperEnv", "WalkerEnv", "CrippleWalkerEnv", "WalkerHopperEnv", "SlimHumanoidEnv", "HumanoidStandupEnv",
+)  # fmt: skip
+"""What --env_name names in the release."""
 PANDA_TRAIN_ENVS = "[(0,1),(0,30),(1,1),(1,5),(1,30),(10,1),(10,5),(30,1)]"
 FIELDS: dict[str, tuple[str, type, Any]] = {
     "adversarial_loss_coef": ("adversarial_loss_coef", float, 0.01),
@@ -66,6 +73,7 @@ def translate(words: Sequence[str]) -> list[str]:
     ]
     return [
         "train", "--task", task, "--method", METHODS[method], "--seed", str(options.seed),
+        "--fidelity", "faithful",
         "--run-dir", run_directory(options.env_name, method), *(["--wandb"] if options.use_wandb else []), *overrides,
     ]  # fmt: skip
 
@@ -112,11 +120,13 @@ def translate_test(options: argparse.Namespace) -> list[str]:
 
 
 def task_of(env_name: str) -> str:
-    """The task that an environment's name means, whatever its version; raises ConfigError where there is none."""
+    """The task that an environment's name means, by its class in the release (CrippleAntEnv) or by ours, whatever its
+    version; raises ConfigError where there is none."""
     plain = re.sub(r"(-?v\d+)$", "", env_name.strip()).replace("_", "").replace("-", "").lower()
+    plain = re.sub(r"^cripple(?!d)", "crippled", plain.removesuffix("env"))
     names = {task.replace("_", ""): task for task in TASKS} | OTHER_NAMES
     if plain not in names:
-        raise ConfigError(f"--env_name must name one of {', '.join(['PandaPush-v3', *TASKS[1:]])}, got {env_name}")
+        raise ConfigError(f"--env_name must be one of {', '.join(CLASSES)}, or a task's name, got {env_name}")
     return names[plain]
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from mirl.config import ConfigError
-
-if TYPE_CHECKING:
-    from sami.evaluate import TestEpisode
-    from sami.rollout import Player
+from sami.protocol import TestEpisode
+from sami.rollout import Player
 
 SEED = 42
 """random_state of the original's t-SNE (card 6)."""
@@ -120,5 +118,25 @@ def film(path: Path, player: Player) -> None:
 def frame(player: Player, slot: int) -> np.ndarray:
     """One environment as uint8 (height, width, 3)."""
     width, height = PANEL_SIZE
-    image: np.ndarray = player.slots.render(slot, width=width, height=height)
-    return image
+    picture = player.slots.render(slot, width=width, height=height)
+    return labelled(picture, label_of(player.slots.context(slot)))
+
+
+def label_of(context: Mapping[str, Any]) -> str:
+    """What was drawn for an episode, in a line: mass 4, damping 1, disabled 0 3."""
+    parts = {name: value for name, value in context.items() if name != "mode"}
+    joints = " ".join(str(joint) for joint in parts.pop("crippled", ()))
+    return ", ".join(
+        [f"{name} {value:g}" for name, value in parts.items()] + ([f"crippled {joints}"] if joints else [])
+    )
+
+
+def labelled(picture: np.ndarray, text: str) -> np.ndarray:
+    """A picture with a line of text in its upper left corner, white on a dark ground."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.fromarray(picture)
+    draw, font, corner = ImageDraw.Draw(image), ImageFont.load_default(size=14), (6, 4)
+    draw.rectangle(draw.textbbox(corner, text, font=font), fill=(0, 0, 0))
+    draw.text(corner, text, font=font, fill=(255, 255, 255))
+    return np.asarray(image)

@@ -39,13 +39,27 @@ class Trajectories:
 
 
 class TrajectoryBuffer:
-    """A ring for each slot: `capacity` whole trajectories, and a place for the one that is being written."""
+    """A ring of trajectories for each slot.
+
+    `overwritten`: `capacity` places; once they are full, the trajectory that is being written over is sampled too, its
+    first steps new and the others old, as in the release (ledger 19). `whole`: one place more, in which the next
+    trajectory is written unseen.
+    """
 
     def __init__(
-        self, slots: int, capacity: int, horizon: int, observation_size: int, action_size: int, seed: int, device: str
+        self,
+        slots: int,
+        capacity: int,
+        horizon: int,
+        observation_size: int,
+        action_size: int,
+        seed: int,
+        device: str,
+        full_buffer: str = "overwritten",
     ) -> None:
         """The arrays begin with uniform noise, which the score and the contrastive actions of the original read."""
-        self.slots, self.places, self.horizon = slots, capacity + 1, horizon
+        self.slots, self.horizon, self.full_buffer = slots, horizon, full_buffer
+        self.places = capacity + (full_buffer == "whole")
         fill = generator(seed, 0, "buffer")
         shape = slots, self.places, horizon + 1
 
@@ -77,11 +91,23 @@ class TrajectoryBuffer:
         self.returns[slot, number] = rewards[:length].double().sum().item()
         self.stale_rewards[slot, number] = rewards[length].item()
         self.cursors[slot] = (number + 1) % self.places, 0
-        self.lengths[slot, self.cursors[slot, 0]] = 0  # the oldest one makes room
+        if self.full_buffer == "whole":
+            self.lengths[slot, self.cursors[slot, 0]] = 0  # the oldest one makes room
 
     def complete(self, slot: int) -> np.ndarray:
-        """Numbers of the slot's whole trajectories."""
+        """Numbers of the slot's trajectories that can be sampled: the whole ones, and one that is written over."""
         return np.flatnonzero(self.lengths[slot])
+
+    def lengths_now(self, chosen: np.ndarray) -> np.ndarray:
+        """Steps of the trajectories of (count, 2) pairs.
+
+        New steps that reach beyond the end of the trajectory under them move the end to the step after the last new
+        one, where the old mark of an end still stands (card 5.4).
+        """
+        lengths = self.lengths[chosen[:, 0], chosen[:, 1]]
+        written, steps = self.cursors[chosen[:, 0]].T
+        now: np.ndarray = np.where(chosen[:, 1] == written, np.maximum(lengths, steps + 1), lengths)
+        return now
 
     @property
     def ready(self) -> bool:
@@ -103,12 +129,12 @@ class TrajectoryBuffer:
         return np.concatenate([self.draw(choices, slot, share) for slot in range(self.slots)])
 
     def draw(self, choices: np.random.Generator, slot: int, count: int) -> np.ndarray:
-        """(count, 2) pairs (slot, number) of one slot's whole trajectories, uniform with replacement."""
+        """(count, 2) pairs (slot, number) of one slot's trajectories, uniform with replacement."""
         return pairs(slot, choices.choice(self.complete(slot), count))
 
     def gather(self, chosen: np.ndarray, actions_of: np.ndarray | None = None) -> Trajectories:
         """The trajectories of (count, 2) pairs; `actions_of` names others whose actions stand in their place."""
-        lengths = self.lengths[chosen[:, 0], chosen[:, 1]]
+        lengths = self.lengths_now(chosen)
         time, device = int(lengths.max()), self.arrays["rewards"].device
         slots, numbers = (torch.from_numpy(column).to(device) for column in chosen.T.copy())
         others = torch.from_numpy((chosen if actions_of is None else actions_of)[:, 1].copy()).to(device)

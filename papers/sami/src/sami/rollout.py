@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ class Player:
         self.last_context = self.context
         """The context that the last action led to; `context` differs from it where a clean episode has begun."""
         if agent.config.first_context == "clean":
-            self.look_at(np.ones(slots.n_slots, dtype=bool))
+            self.look_at(torch.ones(slots.n_slots, 1, dtype=torch.bool, device=agent.device))
 
     @property
     def features(self) -> Tensor:
@@ -48,39 +49,40 @@ class Player:
 
     @torch.no_grad()
     def step(self, action: Tensor) -> Taken:
-        """One step of every slot with the given actions (slots, action)."""
+        """One step of every slot with the given actions (slots, action).
+
+        The host waits for the device once, for the actions, and sends once what came of them.
+        """
         before = self.observation
         played = self.slots.step(action.cpu().numpy())
-        self.observation = torch.from_numpy(played.observation).to(self.agent.device)
-        self.remember(torch.from_numpy(played.terminal_observation).to(self.agent.device), action, played.done)
+        answers = played.observation, played.terminal_observation, ~played.done[:, None]
+        self.observation, seen, going_on = unpacked(answers, self.agent.device)
+        self.remember(seen, action, going_on)
+        if played.done.any() and self.agent.config.first_context == "clean":
+            self.look_at(going_on == 0)
         return Taken(before, action, played)
 
-    def remember(self, seen: Tensor, action: Tensor, done: np.ndarray) -> None:
+    def remember(self, seen: Tensor, action: Tensor, going_on: Tensor) -> None:
         """One step of the encoder on what the action led to; at an episode's end with a zero action (card 5.3).
 
-        The memory is emptied at an end, while the context lives on into the next episode (ledger 5).
+        The memory is emptied at an end, while the context lives on into the next episode (ledger 5). `going_on`:
+        (slots, 1), 0 where an episode ended, else 1.
         """
-        going_on = torch.from_numpy(~done).to(seen)[:, None]
         inputs = encoder_inputs(seen, action * going_on, self.agent.action_index)
         self.context, (hidden, cell) = self.agent.encoder.step(inputs, self.memory)
         self.last_context = self.context
         self.memory = hidden * going_on, cell * going_on
-        if done.any() and self.agent.config.first_context == "clean":
-            self.look_at(done)
 
     @torch.no_grad()
-    def look_at(self, fresh: np.ndarray) -> None:
-        """Begin the episodes of the `fresh` slots as training sequences begin: zero action, first observation."""
-        rows = torch.from_numpy(np.flatnonzero(fresh)).to(self.agent.device)
-        seen = self.observation[rows]
-        nothing = seen.new_zeros(len(rows), self.agent.action_size)
-        inputs = encoder_inputs(seen, nothing, self.agent.action_index)
-        context, memory = self.agent.encoder.step(inputs, self.agent.encoder.empty_memory(len(rows)))
-        self.context = self.context.index_copy(0, rows, context)
-        self.memory = (
-            self.memory[0].index_copy(0, rows, memory[0]),
-            self.memory[1].index_copy(0, rows, memory[1]),
-        )
+    def look_at(self, fresh: Tensor) -> None:
+        """Begin the episodes of the `fresh` slots, (slots, 1), as training sequences begin: zero action, first
+        observation."""
+        nothing = self.observation.new_zeros(self.slots.n_slots, self.agent.action_size)
+        inputs = encoder_inputs(self.observation, nothing, self.agent.action_index)
+        context, memory = self.agent.encoder.step(inputs, self.agent.encoder.empty_memory(self.slots.n_slots))
+        self.context = torch.where(fresh, context, self.context)
+        hidden, cell = (torch.where(fresh, new, old) for new, old in zip(memory, self.memory, strict=True))
+        self.memory = hidden, cell
 
     def collect(self, buffer: TrajectoryBuffer, steps: int, random_steps: int, turn: int) -> list[Episode]:
         """Play `steps` steps of every slot, the first `random_steps` at random, into `buffer`; episodes that ended."""
@@ -111,6 +113,14 @@ class Player:
         self.slots.load_state_dict(state["slots"])
         self.observation = torch.from_numpy(self.slots.observation()).to(device)
         self.context, self.memory = state["context"].to(device), (state["hidden"].to(device), state["cell"].to(device))
+
+
+def unpacked(arrays: Sequence[np.ndarray], device: torch.device) -> Sequence[Tensor]:
+    """Arrays (slots, ...) as float32 tensors of a device, which they reach in one copy that nobody waits for."""
+    packed = torch.from_numpy(np.concatenate(arrays, axis=1, dtype=np.float32, casting="unsafe"))
+    if device.type == "cuda":
+        packed = packed.pin_memory()
+    return torch.split(packed.to(device, non_blocking=True), [array.shape[1] for array in arrays], dim=1)
 
 
 def store(buffer: TrajectoryBuffer, taken: list[Taken]) -> None:

@@ -14,11 +14,12 @@ from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
 from mirl.run import Run
 from sami.agent import Agent
+from sami.assembly import make_agent, make_buffer, make_world
 from sami.config import TesacConfig, training_tuples
-from sami.envs.episodes import Episode, Slots
-from sami.evaluate import film_setting, make_agent, make_world, metrics_of, run_tests, settings_to_test
+from sami.envs.episodes import Episode
+from sami.evaluate import film_setting, settings_to_test
 from sami.files import write_test_files, write_training_files
-from sami.replay import TrajectoryBuffer
+from sami.protocol import metrics_of, run_tests
 from sami.rollout import Player
 from sami.state import LearntState, TrainState
 
@@ -78,12 +79,6 @@ def run_final_tests(run: Run, config: TesacConfig, agent: Agent, state: TrainSta
         write_test_files(run.directory, setting, results)
         if config.save_video:
             film_setting(run.directory / "videos" / f"{setting}.mp4", agent, config, run.header.task, tuples)
-
-
-def make_buffer(slots: Slots, config: TesacConfig, seed: int, device: str) -> TrajectoryBuffer:
-    """The empty trajectory buffer of a training."""
-    sizes = slots.observation_size, slots.action_size
-    return TrajectoryBuffer(slots.n_slots, config.buffer_size, slots.horizon, *sizes, seed, device)
 
 
 def statistics_of(episodes: Sequence[Episode]) -> dict[str, float]:

@@ -33,7 +33,7 @@ def whole(buffer: TrajectoryBuffer, chosen: Any, actions_of: Any = None) -> dict
         "observations": buffer.arrays["observations"][slots, numbers],
         "actions": buffer.arrays["actions"][slots, others[:, 1]],
         "rewards": buffer.arrays["rewards"][slots, numbers],
-        "lengths": torch.from_numpy(buffer.lengths[slots, numbers]),
+        "lengths": torch.from_numpy(buffer.lengths_now(chosen)),
         "terminated": torch.from_numpy(buffer.terminated[slots, numbers]),
     }
 
@@ -57,7 +57,9 @@ def contrastive_loss(agent: Agent, buffer: TrajectoryBuffer, contrast: Any) -> T
         last = batch["lengths"] - (1 if config.masked_rows == "zeros" else 0)
         mask = torch.arange(contexts.shape[1]) < last[:, None]
         if config.masked_rows == "zeros":
-            embeddings.append((contexts * mask[..., None]).flatten(0, 1))
+            rows = (contexts * mask[..., None]).flatten(0, 1)
+            beyond = len(batch["lengths"]) * (config.rows_beyond_horizon - 1)
+            embeddings.append(torch.cat([rows, rows.new_zeros(beyond, rows.shape[1])]))
         else:
             embeddings.append(contexts[mask])
     queries, positives, negatives = embeddings
@@ -71,7 +73,7 @@ def gradient_step(agent: Agent, buffer: TrajectoryBuffer, number: int) -> dict[s
     config: Any = agent.config
     choices = chooser(agent.seed, agent.updates, "trajectories")
     contrast = agent.choose_contrast(buffer, choices, number)
-    chosen = buffer.sample(choices, config.batch_size)
+    chosen = agent.choose_batch(buffer, choices)
     losses = {}
     if contrast is not None:
         gap = contrast.positive_scores.mean() - contrast.negative_scores.mean()

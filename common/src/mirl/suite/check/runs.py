@@ -9,7 +9,7 @@ from mirl import config as configs
 from mirl.files import sha256
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import RunFolder
-from mirl.suite.experiments import Experiments
+from mirl.suite.experiments import Experiments, registered_fields
 from mirl.suite.manifests import TABLES, DamagedRunError, read_bytes, run_id_of, table_file
 from mirl.suite.results import read_state
 
@@ -135,12 +135,18 @@ def manifest_complete(run: RunFolder, experiments: Experiments) -> Sentences:
 
 @named("published-fidelity", RunFolder)
 def published_fidelity(run: RunFolder, experiments: Experiments) -> Sentences:
-    """A published run without variant has the fidelity that verdicts use."""
-    entry = experiments.papers.get(run.spec.paper) if run.spec else None
-    if run.place != "published" or not entry or not run.manifest or run.manifest.variant:
+    """A published run without variant has the fidelity that its budget registers, else the one that verdicts use."""
+    if (
+        run.place != "published"
+        or not run.spec
+        or not run.manifest
+        or run.manifest.variant
+        or any(known(run, experiments))
+    ):
         return
-    if run.manifest.fidelity != entry.fidelity:
-        yield f"has fidelity {run.manifest.fidelity}, verdicts use {entry.fidelity}"
+    wanted = registered_fields(experiments, run.spec).get("fidelity", experiments.papers[run.spec.paper].fidelity)
+    if run.manifest.fidelity != wanted:
+        yield f"has fidelity {run.manifest.fidelity}, verdicts use {wanted}"
 
 
 @named("published-revision", RunFolder, "warning")

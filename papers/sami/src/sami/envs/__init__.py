@@ -16,7 +16,7 @@ import gymnasium
 from sami.envs.episodes import Options, Slots
 from sami.envs.locomotion import Locomotion
 from sami.envs.panda import HORIZON as PANDA_HORIZON
-from sami.envs.panda import KEYS as PANDA_KEYS
+from sami.envs.panda_scene import KEYS as PANDA_KEYS
 from sami.envs.panda_slots import PandaSlots
 from sami.envs.robots import LEGACY, robot_of
 from sami.envs.slots import MujocoSlots

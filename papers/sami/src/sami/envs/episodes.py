@@ -94,6 +94,9 @@ class Slots(Protocol):
     def step(self, actions: NDArray[np.float32]) -> SlotStep:
         """`actions`: (slots, action size) in [-1, 1], scaled here to what the robot takes."""
 
+    def context(self, slot: int) -> Context:
+        """What was drawn for the episode that a slot is in."""
+
     def render(self, slot: int, width: int = 480, height: int = 360) -> NDArray[np.uint8]:
         """(height, width, 3) of a slot as it is now."""
 

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirl.signals import stop_signals_held
-from sami.envs.episodes import Episode, SlotStep, checked_actions, scaled_action, slot_seed
-from sami.envs.panda import HORIZON, KEYS, PandaPush
+from sami.envs.episodes import Context, Episode, SlotStep, checked_actions, scaled_action, slot_seed
+from sami.envs.panda import HORIZON, PandaPush, context_of
+from sami.envs.panda_scene import KEYS
 from sami.settings import TaskTuple, checked_tuple
 
 GONE = "a process that plays Panda environments has ended"
@@ -63,7 +64,6 @@ class Share:
         """One step of one environment."""
         environment = self.environments[index]
         observation, reward, done, info = environment.step(action)
-        self.letters[index] += info["skill"]
         seen = terminal = flat(observation)
         finished = None
         if done:
@@ -73,6 +73,8 @@ class Share:
             )  # fmt: skip
             self.letters[index] = ""
             seen = flat(environment.reset())
+        else:  # as released, the step that ends an episode has no part in its skill
+            self.letters[index] += info["skill"]
         return SlotResult(seen, terminal, reward, done, info["is_success"], finished)
 
     def state(self) -> list[dict[str, Any]]:
@@ -255,6 +257,10 @@ class PandaSlots:
             np.stack([each.terminal for each in results]),
             tuple(each.finished for each in results if each.finished is not None),
         )
+
+    def context(self, slot: int) -> Context:
+        """Friction and mass, the same in every episode."""
+        return context_of(self.tuples[slot])
 
     def render(self, slot: int, width: int = 480, height: int = 360) -> NDArray[np.uint8]:
         """(height, width, 3) of a slot as it is now."""

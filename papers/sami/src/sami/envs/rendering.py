@@ -40,6 +40,7 @@ class Camera:
     def picture(self, model: mujoco.MjModel, data: mujoco.MjData) -> NDArray[np.uint8]:
         """(height, width, 3), the robot seen by the model's tracking camera."""
         self.surface.make_current()
+        follow_masses(model, data)
         view = mujoco.MjvCamera()
         view.type, view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, 0
         mujoco.mjv_updateScene(
@@ -54,3 +55,15 @@ class Camera:
         """Free the surface."""
         del self.context, self.scene
         self.surface.free()
+
+
+def follow_masses(model: mujoco.MjModel, data: mujoco.MjData) -> None:
+    """Place the tracking camera, number 0, by the masses that the robot has now.
+
+    MuJoCo divides by the subtree's mass, which scaled masses leave as it was: the camera would stand as many times as
+    far from the origin as the robot is heavier. Physics does not read the camera's place.
+    """
+    root = model.cam_bodyid[0]
+    subtree = [body for body in range(model.nbody) if model.body_rootid[body] == model.body_rootid[root]]
+    masses = model.body_mass[subtree]
+    data.cam_xpos[0] = masses @ data.xipos[subtree] / masses.sum() + model.cam_poscom0[0]

@@ -7,6 +7,9 @@ from typing import NamedTuple
 PICK_AND_PLACE, ROLL, PUSH, DOWN = "prud"
 """One letter per step. DOWN: the cube is below the table's top, or far above it without being lifted."""
 
+LIFTED = 0.021
+"""Metres of the cube's centre above which contacts count; .02 at rest."""
+
 
 class CubeContact(NamedTuple):
     """What the classifier reads after a step."""
@@ -21,7 +24,7 @@ class CubeContact(NamedTuple):
 
 def step_skill(contact: CubeContact) -> str:
     """The letter of one step."""
-    lifted = contact.height > 0.021
+    lifted = contact.height > LIFTED
     if lifted and contact.both_fingers and not contact.on_table:
         return PICK_AND_PLACE
     if lifted:

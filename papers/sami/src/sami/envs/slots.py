@@ -148,6 +148,10 @@ class MujocoSlots:
         total, length = float(self.totals[slot]), int(self.lengths[slot])
         return Episode(slot, total, last_reward, length, False, "", self.drawn[slot])
 
+    def context(self, slot: int) -> Context:
+        """What was drawn for the episode that a slot is in."""
+        return self.drawn[slot]
+
     def render(self, slot: int, width: int = 480, height: int = 360) -> NDArray[np.uint8]:
         """(height, width, 3) of a slot as it is now."""
         if self.camera is None:
