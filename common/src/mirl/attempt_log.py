@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import IO, Any, TextIO
 
 LOG_IS_KEPT = "MIRL_ATTEMPT_LOG"
 """Set by a runner that writes the log itself, by redirecting the whole process."""
+LOG = re.compile(r"attempt-(\d+)\.log")
+LONGEST_LINE = 2000
+"""Bytes of a log's end that are looked at."""
 
 
 class Tee:
@@ -43,6 +47,17 @@ def next_attempt_log(directory: Path) -> Path:
     while (path := directory / f"attempt-{number}.log").exists():
         number += 1
     return path
+
+
+def last_words(directory: Path) -> str:
+    """The last line of a run directory's newest attempt log; '' where nothing was said."""
+    numbered = {int(found[1]): path for path in directory.glob("attempt-*.log") if (found := LOG.fullmatch(path.name))}
+    if not numbered:
+        return ""
+    with numbered[max(numbered)].open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - LONGEST_LINE))
+        lines = log.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 @contextlib.contextmanager

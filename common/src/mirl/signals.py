@@ -10,6 +10,10 @@ from multiprocessing import resource_tracker
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """Somebody asked a command to stop, and it did. Its text is one line."""
+
+
 @contextlib.contextmanager
 def stop_signals_held() -> Iterator[None]:
     """Processes started meanwhile never see SIGINT and SIGTERM: a terminal and `mirl run` send them to the whole

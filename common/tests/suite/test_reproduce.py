@@ -80,9 +80,12 @@ def test_a_run_that_fails_is_named_with_its_reason_and_the_others_go_on(mirl, ro
 
 def test_a_stopped_drive_saves_and_the_same_command_ends_as_if_never_stopped(mirl, root: Path, begun):
     os.kill(begun.pid, signal.SIGTERM)
-    _, complaint = begun.communicate(timeout=60)
+    said, complaint = begun.communicate(timeout=60)
     assert begun.returncode == 1
-    assert "the same command continues" in complaint
+    assert complaint == "stopping: running experiments save a checkpoint; the same command continues\n"
+    assert said.splitlines()[-1] == (
+        "stopped as asked; 0 of 2 runs are finished, the same command continues the others"
+    )
     for directory in runs(root, "drift@slow"):
         assert json.loads((directory / "run.json").read_text())["status"] == "interrupted"
     ends_as_if_never_stopped(mirl, root)
@@ -148,6 +151,29 @@ def test_a_trainer_sees_nothing_of_what_the_shell_brings_python_and_pip(mirl, ro
     assert str(theirs) not in seen.replace(f"PWD={root}", "")
     assert "PYTHONUSERBASE" not in seen
     assert "PYTHONNOUSERSITE=1" in seen
+
+
+def test_a_trainer_that_ends_before_its_first_record_is_quoted(mirl, root: Path):
+    python = root / "papers/toy/.venv/bin/python"
+    python.write_text("#!/bin/sh\necho 'ModuleNotFoundError: No module named numpy' >&2\nexit 1\n")
+    failed = mirl(*TINY, "--method", "drift", "--seeds", "0")
+    assert failed.returncode == 2
+    assert failed.stderr == (
+        "mirl: tiny/toy/line/drift/seed0 ended before it began: ModuleNotFoundError: No module named numpy; "
+        f"see {runs(root, 'drift')[0]}\n"
+    )
+
+
+def test_a_stop_before_the_first_record_is_no_fault(root: Path):
+    python = root / "papers/toy/.venv/bin/python"
+    python.write_text("#!/bin/sh\ntouch begun\nexec sleep 60\n")
+    driver = begin(root, *TINY, "--method", "drift", "--seeds", "0")
+    wait_until((runs(root, "drift")[0] / "attempt-1.log").exists, 60)
+    os.kill(driver.pid, signal.SIGTERM)
+    said, complaint = driver.communicate(timeout=60)
+    assert driver.returncode == 1
+    assert complaint == "stopping: running experiments save a checkpoint; the same command continues\n"
+    assert said.splitlines()[-1] == "stopped as asked; 0 of 1 runs are finished, the same command continues the others"
 
 
 def test_every_try_of_a_run_keeps_its_log(mirl, root: Path):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -28,16 +29,28 @@ SNAKEFILE = Path(__file__).parent / "workflow/Snakefile"
 POLL_S = 0.5
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a drive ended."""
+
+    code: int
+    """Snakemake's exit code: 0 where every run finished."""
+    was_stopped: bool
+    """Somebody asked for it."""
+    complaint: str
+    """The last line that one of our own commands wrote into the engine's log, '' where there is none."""
+
+
 def run_all(
     root: Path, experiments: Experiments, specs: Sequence[RunSpec], executor: Executor, watch: Callable[[], None]
-) -> int:
+) -> Ended:
     """Run the specs until all have ended; `watch` is called twice a second meanwhile.
 
-    Returns Snakemake's exit code: 0 where every run finished. SIGTERM and SIGINT let no new run begin and ask the
-    running ones to save a checkpoint and end.
+    SIGTERM and SIGINT let no new run begin and ask the running ones to save a checkpoint and end.
     """
     folder = folder_of(root)
     with (folder / "engine.log").open("a") as log:
+        log_began = log.tell()
         engine = subprocess.Popen(
             command(folder, write_config(folder, workflow_config(root, experiments, specs, executor)), executor),
             stdout=log, stderr=log, stdin=subprocess.DEVNULL,
@@ -51,7 +64,11 @@ def run_all(
                 engine.kill()  # it would find out at its next look at the queue, and has nothing to save
             time.sleep(POLL_S)
         watch()
-    return engine.returncode
+    with (folder / "engine.log").open("rb") as read:
+        read.seek(log_began)
+        ours = [line for line in read.read().decode(errors="replace").splitlines() if line.startswith("mirl: ")]
+    complaint = ours[-1].removeprefix("mirl: ") if ours else ""
+    return Ended(engine.returncode, stopping.is_asked, complaint)
 
 
 def dry_run(root: Path, experiments: Experiments, specs: Sequence[RunSpec], executor: Executor) -> tuple[int, str]:

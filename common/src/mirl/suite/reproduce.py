@@ -9,10 +9,12 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from mirl import cards
+from mirl.attempt_log import last_words
 from mirl.config import ConfigError
 from mirl.files import move_aside
 from mirl.folder import is_finished, read_record
 from mirl.manifest import lock_sha256
+from mirl.signals import Stopped
 from mirl.suite import containers, engine, plan, venvs
 from mirl.suite.driver_lock import driver_lock
 from mirl.suite.executors import LOCAL, Choices, choose_executor
@@ -28,7 +30,7 @@ def reproduce(
 ) -> bool:
     """Bring every SPEC to its end; True where all are finished. Raises ConfigError before anything is started.
 
-    Environments, or images, that are missing are made.
+    Environments, or images, that are missing are made. Raises Stopped where somebody stopped it.
     """
     left = unfinished(root, specs)
     for spec in specs:
@@ -52,13 +54,27 @@ def reproduce(
             console.print(f"{executor.going_on} runs of an earlier drive go on in the queue; they are waited for")
         watcher = Watcher(root, left, console)
         with watcher:
-            code = engine.run_all(root, experiments, left, executor, watcher.refresh)
+            ended = engine.run_all(root, experiments, left, executor, watcher.refresh)
     failed = unfinished(root, specs)
+    if failed and ended.was_stopped:
+        done = len(specs) - len(failed)
+        raise Stopped(
+            f"stopped as asked; {done} of {len(specs)} runs are finished, the same command continues the others"
+        )
     if failed:
         console.print(f"{len(failed)} of {len(specs)} runs are not finished; the same command continues them")
-    if failed and code and not any(read_record(run_directory(root, spec)) for spec in failed):
-        raise ConfigError(f"the engine ended with code {code} before any run began; see {engine.log_path(root)}")
+    if failed and ended.code and not any(read_record(run_directory(root, spec)) for spec in failed):
+        raise ConfigError(before_any_run_began(root, failed, ended))
     return not failed
+
+
+def before_any_run_began(root: Path, failed: Sequence[RunSpec], ended: engine.Ended) -> str:
+    """What is known of a drive none of whose runs came to write its first record: the trainer's own last line."""
+    for spec in failed:
+        if said := last_words(run_directory(root, spec)):
+            return f"{spec} ended before it began: {said}; see {run_directory(root, spec)}"
+    said = ended.complaint or f"the engine ended with code {ended.code} before any run began"
+    return f"{said}; see {engine.log_path(root)}"
 
 
 def dry_run(root: Path, experiments: Experiments, specs: Sequence[RunSpec], console: Console, choices: Choices) -> None:

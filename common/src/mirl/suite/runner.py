@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from mirl.attempt_log import LOG_IS_KEPT, next_attempt_log
+from mirl.attempt_log import LOG_IS_KEPT, last_words, next_attempt_log
 from mirl.cards import VISIBLE, all_cards, visible_cards
 from mirl.config import ConfigError, option_of
 from mirl.folder import hold, is_finished, read_record
@@ -173,8 +173,10 @@ class SignalRelay:
 
 def why(directory: Path, code: int) -> str:
     """How a trainer ended, in its own words where it left any."""
-    record = read_record(directory)
     if code < 0:
         return f"was killed by {signal.Signals(-code).name}"
-    last = record["attempts"][-1] if record else {}
-    return f"{last.get('status', 'failed')}: {last.get('reason', f'exit code {code}')}"
+    record = read_record(directory)
+    if record is None:
+        return f"failed before it began: {last_words(directory) or f'exit code {code}'}"
+    last = record["attempts"][-1]
+    return f"{last['status']}: {last.get('reason', f'exit code {code}')}"

@@ -9,6 +9,7 @@ import typer
 
 from mirl.config import ConfigError
 from mirl.files import describe_os_error
+from mirl.signals import Stopped
 from mirl.suite.cli import host, judging, running
 from mirl.terminal import speak_plainly
 
@@ -30,6 +31,9 @@ def guarded(command: Callable[[], object]) -> int:
         return code if isinstance(code, int) else 0
     except ConfigError as error:
         message, code = str(error), 2
+    except Stopped as stop:
+        print(stop)
+        return 1
     except OSError as error:
         message, code = describe_os_error(error), 1
     except KeyboardInterrupt:
