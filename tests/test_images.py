@@ -99,3 +99,13 @@ def test_a_listing_has_each_package_once(listing: Path):
     names = [one.name for one in wanted if not one.marker or one.marker.evaluate(image)]
     assert names, "nothing is listed"
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_an_image_has_modes_of_its_own_whatever_umask_the_clone_was_made_under():
+    """Everything comes into the runtime stage from the build stage, after its modes were set."""
+    begin, end = INSTRUCTIONS.index("FROM base AS build"), INSTRUCTIONS.index("FROM base AS runtime")
+    build, runtime = INSTRUCTIONS[begin:end], INSTRUCTIONS[end:]
+    [modes] = [number for number, line in enumerate(build) if "chmod -R a+rX /opt/mirl" in line]
+    assert max(number for number, line in enumerate(build) if line.startswith("COPY ")) < modes
+    assert "chmod a+x entrypoint" in build[modes]
+    assert [line for line in runtime if line.startswith("COPY ")] == ["COPY --from=build /opt/mirl /opt/mirl"]

@@ -21,6 +21,7 @@ from mirl.checkpoint import load_checkpoint
 from mirl.commands import train as train_command
 from mirl.config import ConfigError
 from mirl.paper import main
+from mirl.sinks import name_of
 from toy import driver
 from toy.__main__ import PAPER
 from toy.config import DriftConfig
@@ -286,12 +287,34 @@ def test_wandb_gets_what_is_logged(tmp_path: Path) -> None:
         "def init(**options): print('opened', options['id']); return Run()\n"
     )
     path = f"{stub.parent}:{driver.TESTS}"
-    done = train(tmp_path / "seed0", "--wandb", "--total-env-steps", "20", environment={"PYTHONPATH": path})
+    directory = tmp_path / "tiny/toy/line/drift/seed0"
+    done = train(directory, "--wandb", "--total-env-steps", "20", environment={"PYTHONPATH": path})
     assert done.stdout.splitlines()[:2] == [
-        "opened toy-line-drift-seed0",
+        "opened tiny-toy-line-drift-seed0",
         "logged ['env_step', 'loss/distance', 'time/now', 'train/return']",
     ]
     assert "closed" in done.stdout
+
+
+def test_runs_outside_a_results_folder_do_not_share_a_place_in_wandb(tmp_path: Path) -> None:
+    names = [name_of(tmp_path / folder, "toy/line/drift/seed0") for folder in ("one", "two")]
+    assert len(set(names)) == 2
+    assert all(re.fullmatch("toy/line/drift/seed0/[0-9a-f]{8}", name) for name in names)
+
+
+def test_wandb_without_an_account_is_one_line(tmp_path: Path) -> None:
+    stub = tmp_path / "packages/wandb.py"
+    stub.parent.mkdir()
+    stub.write_text(
+        "class UsageError(Exception): pass\n"
+        "def init(**options): raise UsageError('api_key not configured (no-tty).\\ncall wandb.login()')\n"
+    )
+    failed = train(tmp_path / "seed0", "--wandb", environment={"PYTHONPATH": f"{stub.parent}:{driver.TESTS}"})
+    assert failed.returncode == 2
+    assert complaint(failed) == (
+        "--wandb: Weights & Biases does not start (api_key not configured (no-tty).); "
+        "`wandb login` or WANDB_MODE=offline may mend it"
+    )
 
 
 def test_a_variant_is_part_of_the_run_id(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import time
 from collections.abc import Mapping
@@ -93,10 +94,17 @@ class WeightsAndBiases:
         import wandb
 
         self.wandb = wandb
-        self.run = wandb.init(
-            project="mirl", name=run_id, id=run_id.replace("/", "-"), dir=str(directory), config=dict(config),
-            resume="allow",
-        )  # fmt: skip
+        name = name_of(directory, run_id)
+        try:
+            self.run = wandb.init(
+                project="mirl", name=name, id=name.replace("/", "-"), dir=str(directory), config=dict(config),
+                resume="allow",
+            )  # fmt: skip
+        except Exception as error:  # theirs are many, and none of them is a fault of the run
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ConfigError(
+                f"--wandb: Weights & Biases does not start ({reason}); `wandb login` or WANDB_MODE=offline may mend it"
+            ) from error
 
     def scalars(self, env_step: int, metrics: Mapping[str, float]) -> None:
         self.run.log({**metrics, "env_step": env_step})
@@ -109,3 +117,14 @@ class WeightsAndBiases:
 
     def close(self) -> None:
         self.run.finish()
+
+
+def name_of(directory: Path, run_id: str) -> str:
+    """What a run is called where runs of all budgets meet: `<budget>/<run id>`, as its folder has it.
+
+    Elsewhere than in a results folder, the run id with a hash of the place.
+    """
+    whole = directory.resolve()
+    if whole.as_posix().endswith(f"/{run_id}"):
+        return "/".join(whole.parts[-len(run_id.split("/")) - 1 :])
+    return f"{run_id}/{hashlib.sha256(whole.as_posix().encode()).hexdigest()[:8]}"

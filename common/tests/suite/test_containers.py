@@ -129,3 +129,59 @@ def test_no_container_tool_is_one_line(mirl, root: Path, tmp_path: Path):
 )
 def test_a_container_gets_the_cards_it_was_given(tool: str, cards: str, options: list[str]):
     assert containers.gpu_options(tool, cards) == options
+
+
+def test_runs_on_another_disk_are_seen_in_a_container_too(mirl, root: Path, state: Path, tmp_path: Path):
+    (state / "mirl_toy:cpu").touch()
+    disk = tmp_path / "disk/of mine"
+    disk.mkdir(parents=True)
+    (root / "results").mkdir()
+    (root / "results/runs").symlink_to(disk)
+    assert mirl("run", str(SPEC), "--runner", "docker").returncode == 0
+    assert (disk / "tiny/toy/line/drift/seed0/manifest.json").exists()
+    [words] = said(state, "run")
+    volumes = [words[number + 1] for number, word in enumerate(words) if word == "--volume"]
+    assert volumes == [f"{root}/results:/results", f"{disk}:{disk}"]
+
+
+def test_a_relative_link_is_mounted_where_it_points_inside(root: Path):
+    (root / "disk").mkdir()
+    (root / "results").mkdir()
+    (root / "results/runs").symlink_to("../disk")
+    assert containers.mounts(root, run_directory(root, SPEC))[-1] == f"{root}/disk:/disk"
+
+
+def test_a_run_behind_another_link_is_refused(mirl, root: Path, state: Path, tmp_path: Path):
+    (state / "mirl_toy:cpu").touch()
+    (tmp_path / "disk").mkdir()
+    (root / "results/runs").mkdir(parents=True)
+    (root / "results/runs/tiny").symlink_to(tmp_path / "disk")
+    done = mirl("run", str(SPEC), "--runner", "docker")
+    assert done.returncode == 2
+    assert done.stderr.endswith("is behind a link that a container does not see; only results/runs may be one\n")
+
+
+def test_a_link_to_nowhere_is_one_line(mirl, root: Path):
+    (root / "results").mkdir()
+    (root / "results/runs").symlink_to("/nowhere")
+    done = mirl("reproduce", "--paper", "toy", "--budget", "tiny")
+    assert (done.returncode, done.stderr) == (
+        2, f"mirl: {root}/results/runs is a link to /nowhere, which is no folder here\n"
+    )  # fmt: skip
+
+
+def test_a_card_without_a_container_toolkit_is_told(mirl, root: Path, state: Path):
+    (state / "mirl_toy:gpu").touch()
+    smi = state.parent / "nvidia-smi"
+    smi.write_text(f"#!/bin/sh\necho 'GPU 0: a card (UUID: GPU-{root.parent.name}-{os.getpid()})'\n")
+    smi.chmod(0o755)
+    refused = mirl("run", str(SPEC), "--runner", "docker")
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        "mirl: this host has a GPU, and docker cannot give it to a container: install the NVIDIA Container Toolkit, "
+        "or run on the processor with CUDA_VISIBLE_DEVICES=-1\n"
+    )
+    (state.parent / "nvidia-ctk").symlink_to("/bin/true")
+    assert mirl("run", str(SPEC), "--runner", "docker").returncode == 0
+    for lock in Path("/tmp").glob(f"mirl-gpus-*/GPU-{root.parent.name}-{os.getpid()}.lock"):
+        lock.unlink()

@@ -23,7 +23,8 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     budget = choose("budget", options.budget, BUDGETS)
     suite, root = find_suite(paper), paper.project.parents[1]
     if os.environ.get("MIRL_IMAGE", "").endswith(":gpu") and not paper.versions("cuda").get("gpu"):
-        print("no GPU is visible in here (docker run --gpus all shows them): this runs on the CPU", flush=True)
+        shown = "docker run --gpus all shows them, with NVIDIA's container toolkit"
+        print(f"no GPU is visible in here ({shown}): this runs on the CPU", flush=True)
     words = ["--paper", paper.name, "--task", task, "--budget", budget, "--root", str(root)]
     os.execv(suite, [suite, "reproduce", *words])
 

@@ -19,6 +19,8 @@ RUNNERS = ("venv", "docker")
 """Where `mirl run` starts a trainer; `docker` means whichever of TOOLS answers."""
 RESULTS = "/results"
 """Where an image finds the results folder."""
+TOOLKIT = ("nvidia-ctk", "nvidia-container-runtime", "nvidia-container-cli")
+"""Programs of the NVIDIA Container Toolkit."""
 GRACE_S = 120
 """How long a container that lost its runner may take to save its checkpoint."""
 
@@ -90,9 +92,38 @@ def train_command(
     variables = [word for name, value in given.items() for word in ("--env", f"{name}={value}")]
     return [
         image.tool, "run", "--rm", "--name", container_name(directory), "--user", f"{os.getuid()}:{os.getgid()}",
-        "--network", "none", "--read-only", "--tmpfs", "/tmp:exec", "--volume", f"{root / 'results'}:{RESULTS}",
+        "--network", "none", "--read-only", "--tmpfs", "/tmp:exec", *mounts(root, directory),
         *gpu_options(image.tool, cards), *variables, image.name, *arguments, "--run-dir", inside,
     ]  # fmt: skip
+
+
+def mounts(root: Path, directory: Path) -> list[str]:
+    """What lets a container see the results folder, and results/runs where that is a link to another disk.
+
+    Raises ConfigError where the run directory lies behind another link.
+    """
+    results, runs = root / "results", root / "results/runs"
+    words = ["--volume", f"{results.resolve()}:{RESULTS}"]
+    if runs.is_symlink():
+        as_seen_inside = os.path.normpath(os.path.join(RESULTS, os.readlink(runs)))
+        words += ["--volume", f"{runs.resolve()}:{as_seen_inside}"]
+    if not directory.resolve().is_relative_to(runs.resolve()):
+        raise ConfigError(f"{directory} is behind a link that a container does not see; only results/runs may be one")
+    return words
+
+
+def refuse_without_toolkit(tool: str) -> None:
+    """Raises ConfigError where this host has a GPU that its containers cannot be given."""
+    if not has_toolkit(tool):
+        raise ConfigError(
+            f"this host has a GPU, and {tool} cannot give it to a container: install the NVIDIA Container Toolkit, "
+            "or run on the processor with CUDA_VISIBLE_DEVICES=-1"
+        )
+
+
+def has_toolkit(tool: str) -> bool:
+    """Whether a container tool knows of NVIDIA's runtime or of its devices, or the toolkit's programs are here."""
+    return any(map(shutil.which, TOOLKIT)) or "nvidia" in quiet(tool, "info").stdout.lower()
 
 
 def gpu_options(tool: str, cards: str) -> list[str]:

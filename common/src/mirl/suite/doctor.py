@@ -22,7 +22,7 @@ from typing import Literal
 
 from mirl import cards
 from mirl.config import ConfigError
-from mirl.suite import gpus, host, venvs
+from mirl.suite import containers, gpus, host, venvs
 
 State = Literal["ok", "missing", "optional"]
 PATIENCE_S = 20.0
@@ -261,6 +261,11 @@ def docker() -> Finding:
         return Finding("docker", "optional", "not found", "sudo apt-get install -y docker.io")
     works, server = answer(path, "version", "--format", "{{.Server.Version}}")
     if works and server:
+        if cards.all_cards() and not containers.has_toolkit(path):
+            return Finding(
+                "docker", "optional", f"daemon {server}, whose containers get no GPU: no NVIDIA Container Toolkit here",
+                "install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker",
+            )  # fmt: skip
         return Finding("docker", "ok", f"daemon {server}")
     client = f"{answer(path, '--version')[1].partition(',')[0]} (client)"
     if "permission denied" in server.lower():

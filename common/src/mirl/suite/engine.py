@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from mirl.config import ConfigError
 from mirl.files import write_atomically
 from mirl.signals import STOP_SIGNALS
 from mirl.suite.executors import Executor
@@ -84,6 +85,8 @@ def dry_run(root: Path, experiments: Experiments, specs: Sequence[RunSpec], exec
 def folder_of(root: Path) -> Path:
     """Where the engine works, made if need be."""
     folder = root / "results/runs"
+    if folder.is_symlink() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a link to {os.readlink(folder)}, which is no folder here")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -38,7 +38,7 @@ def reproduce(
     if not left:
         console.print(f"nothing to do: {len(specs)} of {len(specs)} runs are finished")
         return True
-    with driver_lock(root / "results/runs"):
+    with driver_lock(engine.folder_of(root)):
         set_aside_torn_manifests(root, left, console)
         estimates = list(plan.estimate_all(root, experiments, specs))
         executor = choose_executor(root, experiments, [one for one in estimates if not one.finished], choices)

@@ -80,6 +80,8 @@ def train(
         [] if image else [str(paper_python(root, spec.paper)), "-m", spec.paper, *words, "--run-dir", str(directory)]
     )
     if image:
+        if device == "gpu":
+            containers.refuse_without_toolkit(image.tool)
         containers.end_leftover(image, directory)
     hold(directory, patience_s).close()
     if is_finished(directory):
