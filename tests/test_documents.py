@@ -11,6 +11,7 @@ import pytest
 
 from mirl.suite import experiments as registry
 from mirl.suite import listing
+from mirl.verdict import power, power_tables
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("papers/*/README.md"), ROOT / ".ci/run"]
@@ -96,3 +97,9 @@ def test_the_verdicts_page_shows_what_simulate_prints():
     assert done.returncode == 0, done.stderr
     page = VERDICTS.read_text(encoding="utf-8")
     assert all(line.rstrip() in page for line in done.stdout.splitlines())
+
+
+def test_the_verdicts_page_tells_what_the_registration_can_answer():
+    experiments = registry.load(ROOT / "reproduce.yaml")
+    rows = list(power.rows(ROOT, experiments, list(experiments.papers)))
+    assert power_tables.summary(rows) in " ".join(VERDICTS.read_text().replace("\n> ", " ").split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from mirl.suite import check
 from mirl.suite import experiments as registry
 from mirl.suite.check import run_checks
+from mirl.suite.results import read_references
 from mirl.verdict import bands
+from mirl.verdict.claims import judge_claims, least_p
+from mirl.verdict.judgement import Seeds, choose_reference, judge, other_budget, reported_of, steps_of
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = registry.load(ROOT / "reproduce.yaml")
@@ -34,3 +38,43 @@ def test_a_task_with_bands_has_them_for_every_method_and_registered_seed(paper: 
         wanted = {(spec.task, spec.method, metric) for metric in judged.last}
         wanted |= {(spec.task, spec.method, spec.seed, metric) for metric in judged.first}
         assert wanted <= recorded or spec.task not in tasks
+
+
+@pytest.mark.parametrize("paper", EXPERIMENTS.papers)
+def test_every_claim_holds_where_the_seeds_of_its_methods_are_separated(paper: str):
+    entry = EXPERIMENTS.papers[paper]
+    for claim in entry.claims:
+        seeds: dict[tuple[str, str, str], Seeds] = {}
+        for other in entry.claims:  # all others not run: the family is what is registered
+            for task, method in product(other.tasks, (other.better, other.worse)):
+                seeds[task, other.setting or entry.tasks[task].setting, method] = Seeds()
+        for task, method in product(claim.tasks, (claim.better, claim.worse)):
+            judged = entry.tasks[task].in_setting(claim.setting)
+            high = (method == claim.better) == judged.metric.higher_is_better
+            registered = judged.budgets["paper"].of(method).seeds
+            seeds[task, judged.setting, method] = Seeds({seed: high + seed / 1000 for seed in registered})
+        (row,) = [one for one in judge_claims(entry, "paper", seeds) if one.id == claim.id]
+        assert (row.verdict, row.p_holm) == ("holds", pytest.approx(least_p(claim, entry))), row.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"), [(0.93, "equivalent"), (0.3, "worse")], ids=["as reported", "a third of it"]
+)
+def test_five_runs_of_amigo_are_held_against_its_table(value: float, verdict: str):
+    """KCmedium, Table 1: .93 ± .00 over five seeds."""
+    entry = EXPERIMENTS.papers["amigo"]
+    ours = Seeds({seed: value + 0.004 * (seed - 2) for seed in range(5)})
+    references = read_references(ROOT, "amigo")
+    task = entry.tasks["KeyCorridorS3R3"]
+    found = reported_of(references, "KeyCorridorS3R3", task, "amigo", "training")
+    assert judge(ours, found, task.of("amigo").in_setting("training"), "paper").verdict == verdict
+
+
+def test_what_the_paper_reports_of_the_hard_tasks_is_read_where_it_was_reported():
+    entry = EXPERIMENTS.papers["amigo"]
+    for name in ("KeyCorridorS4R3", "KeyCorridorS5R3", "ObstructedMaze-2Dlhb", "ObstructedMaze-1Q"):
+        task = entry.tasks[name].of("amigo")
+        rows = reported_of(read_references(ROOT, "amigo"), name, entry.tasks[name], "amigo", "training")
+        result = choose_reference(rows, task, "paper")
+        assert result is not None
+        assert (steps_of(result, task), other_budget(task, "paper", steps_of(result, task))) == (500_000_000, "")

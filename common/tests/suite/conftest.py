@@ -35,6 +35,7 @@ papers:
         methods: [random_walk, drift]
         metric: {name: eval/return, unit: reward per episode}
         margin: 1.0
+        margin_source: invented
         budgets:
           tiny: {env_steps: 200, seeds: [0, 1]}
           workstation:

@@ -64,7 +64,7 @@ def manifest() -> dict[str, Any]:
 def experiments() -> Experiments:
     seeds = {budget: {"env_steps": 20, "seeds": [0]} for budget in ("tiny", "workstation", "paper")}
     task = {
-        "title": "a line", "methods": ["drift"], "metric": {"name": "eval/return", "unit": "points"}, "margin": 1.0,
+        "title": "a line", "methods": ["drift"], "metric": {"name": "eval/return", "unit": "points"}, "margin": 0.9,
         "budgets": seeds, "cost": {"drift": {"env_steps_per_s": 10, "memory_mib": 10}},
     }  # fmt: skip
     paper = {
@@ -294,6 +294,8 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
      lambda tree: (tree / "regression/toy-first.csv").write_text(FIRST + FIRST.splitlines()[-1] + "\n")),
     ("table-unique", "two rows for line, drift, -, eval/return",
      lambda tree: (tree / "reference/toy.csv").write_text(REFERENCE + REFERENCE.splitlines()[-1] + "\n")),
+    ("registration-margins", "line has the margin 0.9, the rule gives 2",
+     lambda tree: edit(tree / "reference/toy.csv", ",,9,", ",,20,")),
     ("verdict-schema", "is missing", lambda tree: edit(tree / "runs/tiny/toy/verdict.json", '"rows"', '"lines"')),
     ("verdict-registration", "reproduce.yaml has changed since",
      lambda tree: edit(tree / "runs/tiny/toy/verdict.json", '"registration_sha256": "', '"registration_sha256": "0')),
@@ -396,7 +398,35 @@ def test_a_variant_sets_fields_that_a_config_has(experiments: Experiments) -> No
 
 
 def test_every_check_has_a_broken_tree() -> None:
-    assert {name for name, *_ in BROKEN} | {name for name, *_ in DISAGREEING} == set(CHECKS)
+    broken = {name for name, *_ in BROKEN} | {name for name, *_ in DISAGREEING}
+    assert broken | {"registration-claims"} == set(CHECKS)
+
+
+def test_a_claim_that_separated_seeds_could_not_make_hold_is_named(experiments: Experiments) -> None:
+    content = experiments.model_dump(mode="json")
+    toy = content["papers"]["toy"]
+    toy["tasks"]["line"]["methods"].append("crawl")
+    toy["tasks"]["line"]["cost"]["crawl"] = toy["tasks"]["line"]["cost"]["drift"]
+    toy["tasks"]["line"]["budgets"]["paper"]["seeds"] = [0, 1, 2]
+    toy["regression"]["crawl"] = toy["regression"]["drift"]
+    toy["claims"] = [
+        {"id": "faster", "statement": "", "source": "", "tasks": ["line"], "better": "drift", "worse": "crawl"}
+    ]
+    paper = DescribedPaper(Path("papers/toy"), "toy", not_set_up="is not set up")
+    found = run_checks(checking.Tree(papers=[paper]), Experiments.model_validate(content))
+    (refused,) = [one for one in found if one.check == "registration-claims"]
+    assert "claim faster cannot hold: the least p of its seeds, corrected for 1 claims, is 0.100" in refused.sentence
+    toy["tasks"]["line"]["budgets"]["paper"]["methods"] = {name: {"seeds": [0, 1, 2, 3]} for name in ("drift", "crawl")}
+    found = run_checks(checking.Tree(papers=[paper]), Experiments.model_validate(content))
+    assert {one.check for one in found} == {"registration-asked"}  # 2/70 can hold
+
+
+def test_a_margin_may_say_where_it_comes_from(results: Path, experiments: Experiments) -> None:
+    edit(results / "reference/toy.csv", ",,9,", ",,20,")
+    content = experiments.model_dump(mode="json")
+    content["papers"]["toy"]["tasks"]["line"]["margin_source"] = "a step of the line"
+    found = check(results / "reference", Experiments.model_validate(content))
+    assert [one for one in found if one.check == "registration-margins"] == []
 
 
 def test_a_finding_names_its_folder(results: Path, experiments: Experiments) -> None:

@@ -227,7 +227,9 @@ def test_authors_that_cannot_be_judged_are_one_line(mirl, words, message):
 def test_a_simulation_tells_every_rate_and_the_same_again(mirl):
     first = mirl("simulate", "--repetitions", "100", "--json")
     assert first.returncode == 0, first.stderr
-    rates = json.loads(first.stdout)
+    printed = json.loads(first.stdout)
+    rates, covered = printed["verdicts"], printed["coverage"]
+    assert all(one["share"] > 0.8 for one in covered if one["law"] == "normal")
     assert {rate["truth"]["name"] for rate in rates} >= {"equal", "better by the margin", "four seeds of ours"}
     assert all(0 <= rate["error"] <= 1 and sum(rate["shares"].values()) >= 0.99 for rate in rates)
     assert mirl("simulate", "--repetitions", "100", "--json").stdout == first.stdout

@@ -119,7 +119,7 @@ def test_ceilings_and_other_metrics_are_context(mirl):
         ({"questioned": "why " * 80}, "--questioned: must be one line of at most 300 characters, has 319"),
         ({"questioned": "two\nlines"}, "--questioned: must be one line"),
         ({"questioned": "a fact", "role": "ceiling", "method": "any"}, "only a number with role result can be"),
-        ({"role": "guess"}, "--role: Input should be 'result', 'ceiling' or 'floor'"),
+        ({"role": "guess"}, "--role: Input should be 'result', 'ceiling', 'floor' or 'context'"),
         ({"method": "any"}, "method any is for ceilings and floors"),
         ({"metric": "eval/length"}, "--unit is needed: eval/length is not a registered metric of line"),
         ({"setting": "extreme"}, "--metric is needed: reproduce.yaml registers no setting 'extreme' for toy/line"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from on_disk import claim, registered, task
 
-from mirl.verdict.claims import ClaimRow, judge_claims
+from mirl.verdict.claims import ClaimRow, judge_claims, least_p
 from mirl.verdict.judgement import Seeds
 
 HIGH, LOW = [10.0, 11.0, 12.0, 13.0, 14.0], [1.0, 2.0, 3.0, 4.0, 5.0]
@@ -93,3 +93,16 @@ def test_a_claim_over_tasks_keeps_them_apart() -> None:
     assert (row.verdict, row.probability) == ("holds", 1.0)
     assert row.p is not None
     assert row.p < 0.001
+
+
+def test_the_family_is_what_is_registered_and_leaving_runs_out_makes_no_claim_hold() -> None:
+    names = [f"task{number}" for number in range(7)]
+    experiments = registered(dict.fromkeys(names, task()), [claim(id=f"claim-{name}", tasks=[name]) for name in names])
+    run = {(name, "", method): seeds(values) for name in names for method, values in (("ours", HIGH), ("theirs", LOW))}
+    entry = experiments.papers["toy"]
+    alone = {key: one if key[0] == "task0" else Seeds() for key, one in run.items()}
+    for found in (run, alone):
+        row = judge_claims(entry, "paper", found)[0]
+        assert (row.verdict, row.p_holm) == ("inconclusive", pytest.approx(7 * 2 / 252))
+        assert "corrected for 7 claims" in row.reason
+    assert least_p(entry.claims[0], entry) == pytest.approx(7 * 2 / 252)

@@ -228,7 +228,9 @@ def test_a_run_with_the_registered_options_and_free_ones_counts(tmp_path: Path) 
 def test_a_verdict_names_registration_references_and_rules(tmp_path: Path) -> None:
     write_references(tmp_path, RESULT)
     before = build(tmp_path, registered(), "toy", "paper")
-    assert before.rules.model_dump() == {"level": 0.05, "least_seeds": 5, "step_tolerance": 0.05}
+    assert before.rules.model_dump() == {
+        "level": 0.05, "spread_floor": 0.42, "least_seeds": 5, "step_tolerance": 0.05,
+    }  # fmt: skip
     write_references(tmp_path, RESULT.replace(",100,", ",101,"))
     after = build(tmp_path, registered(), "toy", "paper")
     assert before.references_sha256 != after.references_sha256

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from mirl.verdict import statistics
-from mirl.verdict.statistics import Summary, bootstrap, difference_interval, equivalence_p, summarise, welch_p
+from mirl.verdict.statistics import Summary, difference_interval, equivalence_p, summarise, welch_p
 
 # The first of the three examples in the literature on Welch's test (equal n, variances 7.5 and 3.9).
 FIRST = [27.5, 21.0, 19.0, 23.6, 17.0, 17.9, 16.9, 20.1, 21.9, 22.6, 23.1, 19.6, 19.0, 21.7, 21.4]
@@ -95,40 +96,48 @@ def test_a_printed_spread_gives_the_standard_deviation_back(kind: str) -> None:
     assert statistics.sd_of(spread, kind, None) is None
 
 
-def test_aggregates_equal_rliable() -> None:
+def test_the_interquartile_mean_equals_rliable() -> None:
     from rliable import metrics
 
     generator = np.random.default_rng(1)
     for n in (1, 2, 3, 4, 5, 8, 11):
         values = generator.normal(size=n)
-        found = bootstrap(list(values), repetitions=10)
-        assert found.mean == pytest.approx(metrics.aggregate_mean(values[:, None]))
-        assert found.iqm == pytest.approx(metrics.aggregate_iqm(values[:, None]))
+        assert statistics.interquartile_mean(values) == pytest.approx(metrics.aggregate_iqm(values[:, None]))
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    values = [1.0, 4.0, 2.0, 8.0, 5.0]
+    expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert statistics.mean_interval(values) == pytest.approx((expected.low, expected.high))
+
+
+def test_no_interval_is_given_below_three_seeds_or_without_spread() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert statistics.mean_interval([3.0]) is None
+        assert statistics.mean_interval([1.0, 2.0]) is None
+        assert statistics.mean_interval([0.3] * 5) is None
+        assert statistics.iqm_interval([1.0, 2.0, 3.0]) is None
+        assert statistics.iqm_interval([0.3] * 5, repetitions=50) == pytest.approx((0.3, 0.3))
 
 
 def test_the_bootstrap_is_reproducible_and_leaves_the_global_generator_alone() -> None:
     values = [1.0, 4.0, 2.0, 8.0, 5.0]
     np.random.seed(7)
     expected = np.random.get_state(legacy=False)["state"]["key"]
-    first = bootstrap(values, seed=1, repetitions=200)
+    first = statistics.iqm_interval(values, seed=1, repetitions=200)
     assert np.array_equal(np.random.get_state(legacy=False)["state"]["key"], expected)
     np.random.seed(8)
-    assert bootstrap(values, seed=1, repetitions=200) == first
-    assert bootstrap(values, seed=2, repetitions=200) != first
+    assert statistics.iqm_interval(values, seed=1, repetitions=200) == first
+    assert statistics.iqm_interval(values, seed=2, repetitions=200) != first
 
 
-def test_the_bootstrap_interval_is_the_percentile_interval() -> None:
+def test_the_interval_of_the_interquartile_mean_is_the_percentile_interval() -> None:
     values = [1.0, 4.0, 2.0, 8.0, 5.0, 3.0]
-    expected = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=0).confidence_interval
-    assert bootstrap(values).mean_interval == pytest.approx(expected, abs=0.25)
-
-
-def test_the_bootstrap_takes_one_two_and_equal_values_without_a_warning() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert bootstrap([3.0]).mean_interval is None
-        assert bootstrap([1.0, 2.0], repetitions=100).mean_interval == (1.0, 2.0)
-        assert bootstrap([0.3] * 5, repetitions=50).iqm_interval == pytest.approx((0.3, 0.3))
+    expected = stats.bootstrap(
+        (values,), statistics.interquartile_mean, method="percentile", n_resamples=5000, rng=0, vectorized=False
+    ).confidence_interval
+    assert statistics.iqm_interval(values) == pytest.approx(expected, abs=0.25)
 
 
 def test_the_probability_of_improvement_equals_rliable() -> None:
@@ -147,7 +156,25 @@ def test_the_improvement_test_of_one_task_is_the_exact_mann_whitney_test() -> No
     for shift in (0.0, 0.8, 1.5):
         better, worse = list(generator.normal(shift, 1, 5)), list(generator.normal(0, 1, 5))
         expected = stats.mannwhitneyu(better, worse, method="exact").pvalue
-        assert statistics.improvement_p([(better, worse)]) == pytest.approx(expected, abs=0.02)
+        assert statistics.improvement_p([(better, worse)]) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_improvement_test_over_tasks_is_the_whole_permutation_distribution() -> None:
+    """Every assignment of two small tasks of different size, by hand, with a tie."""
+    pairs = [([1.0, 4.0, 4.0], [2.0, 4.0]), ([5.0, 9.0], [1.0, 7.0, 3.0])]
+
+    def advantages(pair: tuple[list[float], list[float]]) -> list[float]:
+        runs, n = [*pair[0], *pair[1]], len(pair[0])
+        found = []
+        for chosen in combinations(range(len(runs)), n):
+            others = [runs[i] for i in range(len(runs)) if i not in chosen]
+            found.append(statistics.improvement([runs[i] for i in chosen], others) - 0.5)
+        return found
+
+    sums = [a + b for a, b in product(*map(advantages, pairs))]
+    observed = sum(statistics.improvement(*pair) - 0.5 for pair in pairs)
+    expected = np.mean([abs(one) >= abs(observed) - 1e-12 for one in sums])
+    assert statistics.improvement_p(pairs) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_improvement_test_keeps_its_level_over_tasks_of_different_scale() -> None:
@@ -157,17 +184,19 @@ def test_the_improvement_test_keeps_its_level_over_tasks_of_different_scale() ->
         return list(scale * generator.normal(size=5))
 
     p_values = [
-        statistics.improvement_p([(runs(scale), runs(scale)) for scale in (1.0, 100.0, 10_000.0)], permutations=499)
-        for _ in range(600)
+        statistics.improvement_p([(runs(scale), runs(scale)) for scale in (1.0, 100.0, 10_000.0)]) for _ in range(600)
     ]
     assert np.mean(np.array(p_values) <= 0.05) < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 600)
 
 
 def test_many_tasks_reach_what_one_task_cannot() -> None:
     clear = ([6.0, 7.0, 8.0, 9.0, 10.0], [1.0, 2.0, 3.0, 4.0, 5.0])
-    assert statistics.improvement_p([clear]) == pytest.approx(2 / 252, abs=0.003)
-    assert statistics.improvement_p([clear] * 3) < 0.001
-    assert statistics.improvement_p([clear] * 9) == pytest.approx(1 / 10_000)  # never 0: what was seen is one of all
+    for tasks in (1, 3, 9):
+        least = statistics.least_improvement_p([(5, 5)] * tasks)
+        assert least == pytest.approx(2 / 252**tasks)
+        assert statistics.improvement_p([clear] * tasks) == pytest.approx(least, rel=1e-6)
+    ten = ([float(value) for value in range(10, 20)], [float(value) for value in range(10)])
+    assert statistics.improvement_p([ten]) == pytest.approx(statistics.least_improvement_p([(10, 10)]))
 
 
 def test_holm_gives_the_published_example() -> None:
@@ -228,4 +257,10 @@ def test_ties_count_half_in_the_improvement_and_widen_its_p() -> None:
         return float(stats.rankdata(np.concatenate([one, other]))[:5].sum())
 
     exact = stats.permutation_test((better, worse), rank_sum, n_resamples=np.inf).pvalue
-    assert statistics.improvement_p([(better, worse)]) == pytest.approx(exact, abs=0.01)
+    assert statistics.improvement_p([(better, worse)]) == pytest.approx(exact, rel=1e-9)
+
+
+def test_solved_seeds_are_compared_by_fishers_exact_test() -> None:
+    assert statistics.solved_p(5, 5, 0, 5) == pytest.approx(2 / 252)
+    assert statistics.solved_p(5, 5, 1, 5) == pytest.approx(12 / 252)
+    assert statistics.solved_p(0, 5, 3, 5) > 0.05

@@ -34,12 +34,29 @@ class Metric(Strict):
     """What is judged, and where in a run it is read."""
 
     name: str
-    """A name in metrics.csv."""
+    """A name in metrics.csv, or what a share of solved seeds is called."""
     window: Literal["last", "mean_of_last"] = "last"
     points: int = Field(default=1, ge=1)
     """How many of the last recorded values `mean_of_last` averages."""
+    at_env_step: int | None = Field(default=None, gt=0)
+    """Values recorded after this env step do not count: a number reported there is judged by runs that go on."""
+    solved_at: float | None = None
+    """A seed counts 1 where `reads` is at least this in the window, else 0; the share is judged by an exact test."""
+    reads: str = ""
+    """The name in metrics.csv that `solved_at` is held against."""
     unit: str
     higher_is_better: bool = True
+
+    @property
+    def recorded(self) -> str:
+        """The name under which metrics.csv has it."""
+        return self.reads or self.name
+
+    @model_validator(mode="after")
+    def both_or_neither(self) -> Metric:
+        if (self.solved_at is None) != (self.reads == ""):
+            raise ValueError("solved_at and reads go together: a share of solved seeds needs both")
+        return self
 
 
 class MethodBudget(Strict):

@@ -119,11 +119,11 @@ class RunRecord(Record):
 
 
 class Reference(Record):
-    """One number that a paper reports, or one that bounds what can be reached."""
+    """A number that a paper reports, one that bounds what can be reached, or one that is context and judges nothing."""
 
     task: Name
     method: Name
-    """A method, or `any` for a ceiling or a floor."""
+    """A method, or `any` for a ceiling or a floor; of context also a method that is not registered."""
     setting: str
     metric: Text
     """A name in metrics.csv."""
@@ -136,7 +136,7 @@ class Reference(Record):
     n: Annotated[Annotated[int, Field(ge=1)] | None, EmptyIsNone]
     """Seeds."""
     unit: Text
-    role: Literal["result", "ceiling", "floor"]
+    role: Literal["result", "ceiling", "floor", "context"]
     provenance: Provenance
     source: Text
     """Table, figure, file or computation, so that a reader finds it again."""

@@ -63,7 +63,9 @@ def complete(entry: PaperEntry, paper: str, cells: Mapping[str, object]) -> Refe
     """The row that some cells mean; raises ConfigError naming the option that is wrong."""
     task = choose("task", str(cells["task"]), entry.tasks, f" in paper {paper}")
     registered = entry.tasks[task]
-    method = choose("method", str(cells["method"]), [*registered.methods, "any"], f" for {paper}/{task}")
+    method = str(cells["method"])
+    if cells["role"] != "context":
+        method = choose("method", method, [*registered.methods, "any"], f" for {paper}/{task}")
     setting = str(cells["setting"] or registered.setting)
     known = chosen_setting(registered, setting)
     metric = str(cells["metric"] or (known.metric.name if known else ""))
@@ -109,7 +111,7 @@ def shown(value: object) -> str:
 def use_of(row: Reference, task: Task) -> str:
     """What `mirl compare` will do with a row, in a sentence."""
     judged = {one.metric.name for one in (task.in_setting(setting) for setting in task.all_settings)}
-    if row.metric not in judged:
+    if row.metric not in judged or row.role == "context":
         return f"kept as context: verdicts on {row.task} use {', '.join(sorted(judged))}"
     if row.questioned:
         return f"`mirl compare` names it beside {row.method} on {row.task}; being questioned it carries no verdict"

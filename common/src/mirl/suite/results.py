@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import math
 import os
 import socket
 from collections.abc import Iterable, Mapping
@@ -214,15 +215,20 @@ def parse_columns(file: Path, content: bytes, header: str) -> pd.DataFrame:
 
 
 def metric_value(metrics: pd.DataFrame, metric: Metric) -> float | None:
-    """The value that is judged: the last one recorded, or the mean of the last `points` (or of as many as there are).
+    """The value that is judged: the last one recorded, or the mean of the last `points` (or of as many as there are),
+    of those up to `at_env_step`; 1 or 0 where a seed counts as solved or not.
 
     None where the metric was never recorded; NaN where one of the values is: an earlier, healthier one is not taken.
     """
-    values = metrics.loc[metrics["name"] == metric.name, "value"]
+    counted = metrics["name"] == metric.recorded
+    if metric.at_env_step is not None:
+        counted &= metrics["env_step"] <= metric.at_env_step
+    values = metrics.loc[counted, "value"]
     if values.empty:
         return None
     last = values.iloc[-(metric.points if metric.window == "mean_of_last" else 1) :]
-    return float(last.mean(skipna=False))
+    value = float(last.mean(skipna=False))
+    return value if metric.solved_at is None or math.isnan(value) else float(value >= metric.solved_at)
 
 
 def first_value(metrics: pd.DataFrame, name: str) -> float | None:

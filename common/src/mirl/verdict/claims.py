@@ -9,8 +9,15 @@ from typing import Literal
 from mirl.suite.experiments import Budget, Claim, PaperEntry
 from mirl.suite.records import LEAST_SEEDS, Record, Reference
 from mirl.verdict.floors import compare_with_floor, floor_of, rows_of
-from mirl.verdict.judgement import LEVEL, Seeds, missing_seeds, other_budget, show_p
-from mirl.verdict.statistics import Interval, Pair, holm, improvement_interval, improvement_p
+from mirl.verdict.judgement import LEVEL, Seeds, judged_at, missing_seeds, other_budget, show_p
+from mirl.verdict.statistics import (
+    Interval,
+    Pair,
+    holm,
+    improvement_interval,
+    improvement_p,
+    least_improvement_p,
+)
 
 ClaimVerdict = Literal["holds", "fails", "inconclusive", "not run"]
 AllSeeds = Mapping[tuple[str, str, str], Seeds]
@@ -37,7 +44,7 @@ class ClaimRow(Record):
     p: float | None = None
     """Two-sided permutation test within tasks."""
     p_holm: float | None = None
-    """Corrected for all claims of the paper that could be tested."""
+    """Corrected for all registered claims of the paper, however many could be tested."""
     not_above_floor: tuple[str, ...] = ()
     """Tasks on which `better` itself is not, or not surely, above the floor of doing nothing."""
     verdict: ClaimVerdict
@@ -47,12 +54,14 @@ class ClaimRow(Record):
 def judge_claims(
     entry: PaperEntry, budget: Budget, seeds: AllSeeds, references: Sequence[Reference] = ()
 ) -> list[ClaimRow]:
-    """One row a claim. `holds` and `fails` need five complete seeds everywhere and Holm's p of at most 5 %."""
+    """One row a claim. `holds` and `fails` need five complete seeds everywhere and Holm's p of at most 5 %.
+
+    The family is what is registered, not what was run: leaving runs out makes no claim easier.
+    """
     rows = [measure_claim(claim, entry, budget, seeds) for claim in entry.claims]
-    tested = [row for row in rows if row.p is not None]
-    corrected = holm([row.p for row in tested if row.p is not None])
-    decided = {row.id: decide(row, p, len(tested)) for row, p in zip(tested, corrected, strict=True)}
-    return [with_floors(decided.get(row.id, row), entry, budget, seeds, references) for row in rows]
+    corrected = holm([1.0 if row.p is None else row.p for row in rows])  # what was not tested might have come to this
+    decided = [row if row.p is None else decide(row, p, len(rows)) for row, p in zip(rows, corrected, strict=True)]
+    return [with_floors(row, entry, budget, seeds, references) for row in decided]
 
 
 def with_floors(
@@ -110,7 +119,7 @@ def untestable(claim: Claim, entry: PaperEntry, budget: str, seeds: AllSeeds) ->
             if not all(map(math.isfinite, one.values.values())):
                 return f"{task.metric.name} of {method} on {name} is not a finite number for every seed"
             own = task.of(method)
-            difference = other_budget(own, budget, own.budgets["paper"].env_steps)
+            difference = other_budget(own, budget, judged_at(own, "paper"))
             if difference:
                 return f"{name}: {difference}"
     return ""
@@ -127,7 +136,7 @@ def pair(claim: Claim, entry: PaperEntry, task: str, seeds: AllSeeds) -> Pair:
 
 
 def decide(row: ClaimRow, p_holm: float, claims: int) -> ClaimRow:
-    """The verdict on a claim that was tested beside `claims` - 1 others."""
+    """The verdict on a tested claim, one of `claims` that are registered."""
     assert row.probability is not None
     assert row.p is not None
     correction = f"; corrected for {claims} claims {show_p(p_holm)}" if claims > 1 else ""
@@ -135,6 +144,13 @@ def decide(row: ClaimRow, p_holm: float, claims: int) -> ClaimRow:
     reason = f"{reason} (permutation {show_p(row.p)}{correction})"
     verdict = verdict_of(row.probability, p_holm)
     return row.model_copy(update={"p_holm": p_holm, "verdict": verdict, "reason": reason})
+
+
+def least_p(claim: Claim, entry: PaperEntry, budget: Budget = "paper") -> float:
+    """The smallest p, corrected for the paper's registered claims, that the registered seeds can give the claim."""
+    budgets = [entry.tasks[task].budgets[budget] for task in claim.tasks]
+    seeds = [(len(one.of(claim.better).seeds), len(one.of(claim.worse).seeds)) for one in budgets]
+    return min(1.0, len(entry.claims) * least_improvement_p(seeds))
 
 
 def verdict_of(probability: float, p_holm: float) -> ClaimVerdict:

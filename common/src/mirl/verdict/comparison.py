@@ -19,8 +19,26 @@ from mirl.verdict.claims import ClaimRow, judge_claims
 from mirl.verdict.curves import area_under_curve, median_steps, steps_to_threshold
 from mirl.verdict.evidence import labelled_methods, read_seeds, released_seeds, spec_of
 from mirl.verdict.floors import AboveFloor, compare_with_floor, floor_of, rows_of
-from mirl.verdict.judgement import LEVEL, STEP_TOLERANCE, Seeds, Verdict, choose_reference, judge
-from mirl.verdict.statistics import BOOTSTRAP_SEED, REPETITIONS, Interval, bootstrap, summarise
+from mirl.verdict.judgement import (
+    LEVEL,
+    SPREAD_FLOOR,
+    STEP_TOLERANCE,
+    Seeds,
+    Verdict,
+    choose_reference,
+    judge,
+    reported_of,
+)
+from mirl.verdict.margins import is_coarse
+from mirl.verdict.statistics import (
+    BOOTSTRAP_SEED,
+    REPETITIONS,
+    Interval,
+    interquartile_mean,
+    iqm_interval,
+    mean_interval,
+    summarise,
+)
 
 
 def nan_is_none(value: float) -> float | None:
@@ -40,8 +58,9 @@ class Ours(Record):
     sd: float | None = None
     iqm: float | None = None
     mean_interval: Interval | None = None
-    """95 %, bootstrap over seeds."""
+    """95 %, Student's t over seeds; None below three seeds, and where no seed differs from another."""
     iqm_interval: Interval | None = None
+    """95 %, percentile bootstrap over seeds; None below four."""
 
 
 class CurveOfSeeds(Record):
@@ -53,7 +72,7 @@ class CurveOfSeeds(Record):
     """Mean height of each seed's curve over the budget."""
     area_mean: float
     area_interval: Interval | None
-    """95 %, bootstrap over seeds."""
+    """95 %, Student's t over seeds."""
     steps: dict[int, int | None]
     """Env steps at which each seed first reached the threshold; None: never."""
     median_steps: float | None
@@ -78,9 +97,13 @@ class ComparisonRow(Record):
     unit: str
     higher_is_better: bool
     margin: float
+    coarse: bool
+    """The margin is as wide as the range of all reported methods: `equivalent` tells none of them apart."""
     reference: Reference | None
     bounds: tuple[Reference, ...]
     """Ceilings and floors."""
+    context: tuple[Reference, ...] = ()
+    """What else is reported in this metric, of other methods or by others; judges nothing."""
     ours: Ours
     above_floor: AboveFloor | None
     """None where no floor is known. A verdict beside `no` or `not surely` is no success."""
@@ -105,6 +128,7 @@ class Rules(Record):
     """The constants of the rules in judgement.py; they are not options."""
 
     level: float = LEVEL
+    spread_floor: float = SPREAD_FLOOR
     least_seeds: int = LEAST_SEEDS
     step_tolerance: float = STEP_TOLERANCE
 
@@ -165,6 +189,7 @@ def build(root: Path, experiments: Experiments, paper: str, budget: Budget, sour
     )
 
 
+COARSE = "the margin is as wide as the range of all reported methods, so this tells none of them apart"
 Place = tuple[str, str, str]
 """(task, setting, method or method@variant)."""
 
@@ -177,15 +202,13 @@ def compare(
     task, setting, method = place
     registered = entry.tasks[task].of(method).in_setting(setting)
     of_task = rows_of(references, task, entry.tasks[task], budget)
-    fitting = [
-        reference
-        for reference in of_task
-        if reference.metric == registered.metric.name and reference.method in (method, "any")
-    ]
+    fitting = reported_of(of_task, task, entry.tasks[task], method, setting)
     judgement = judge(seeds, fitting, registered, budget)
+    coarse = is_coarse(references, task, registered)
     floor = floor_of(of_task, entry.tasks[task], setting)
     above_floor, warning = compare_with_floor(list(seeds.values.values()), floor)
     first = setting == entry.tasks[task].setting
+    told_apart = COARSE if coarse and judgement.verdict == "equivalent" else ""
     return ComparisonRow(
         task=task,
         setting=setting,
@@ -196,11 +219,13 @@ def compare(
         higher_is_better=registered.metric.higher_is_better,
         margin=registered.margin,
         reference=choose_reference(fitting, registered, budget),
-        bounds=tuple(reference for reference in fitting if reference.role != "result"),
+        bounds=tuple(reference for reference in fitting if reference.role in ("ceiling", "floor")),
+        context=tuple(row for row in of_task if row.role == "context" and row.metric == registered.metric.name),
         ours=aggregate(seeds.values),
         above_floor=above_floor,
         curve=read_curve(root, entry, paper, task, method, budget, source, seeds) if first else None,
-        **{**vars(judgement), "reason": "; ".join(filter(None, (judgement.reason, warning)))},
+        coarse=coarse,
+        **{**vars(judgement), "reason": "; ".join(filter(None, (judgement.reason, warning, told_apart)))},
     )
 
 
@@ -224,10 +249,10 @@ def read_curve(
             steps[seed] = steps_to_threshold(env_steps, values, curve.threshold, registered.metric.higher_is_better)
     if not areas:
         return None
-    boot = bootstrap(list(areas.values()))
+    heights = list(areas.values())
     return CurveOfSeeds(
-        name=curve.name, threshold=curve.threshold, areas=areas, area_mean=boot.mean, area_interval=boot.mean_interval,
-        steps=steps, median_steps=median_steps(list(steps.values())),
+        name=curve.name, threshold=curve.threshold, areas=areas, area_mean=summarise(heights).mean,
+        area_interval=mean_interval(heights), steps=steps, median_steps=median_steps(list(steps.values())),
     )  # fmt: skip
 
 
@@ -236,15 +261,15 @@ def aggregate(values: Mapping[int, float]) -> Ours:
     numbers = list(values.values())
     if not numbers or not all(map(math.isfinite, numbers)):
         return Ours(n=len(numbers), seeds=dict(values))
-    summary, boot = summarise(numbers), bootstrap(numbers)
+    summary = summarise(numbers)
     return Ours(
         n=len(numbers),
         seeds=dict(values),
         mean=summary.mean,
         sd=None if math.isnan(summary.sd) else summary.sd,
-        iqm=boot.iqm,
-        mean_interval=boot.mean_interval,
-        iqm_interval=boot.iqm_interval,
+        iqm=interquartile_mean(numbers),
+        mean_interval=mean_interval(numbers),
+        iqm_interval=iqm_interval(numbers),
     )
 
 

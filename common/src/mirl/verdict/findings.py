@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mirl.verdict.coincidences import STEP, Coincidence, Tally
+from mirl.verdict.coverage import PROMISE, Coverage
 from mirl.verdict.reported import Recomputed
 from mirl.verdict.simulation import Rates, Truth
 from mirl.verdict.tables import Line, lined_table
@@ -94,8 +95,10 @@ def summary(found: Sequence[Recomputed]) -> str:
     )
 
 
-def render_rates(rates: Sequence[Rates], sizes: Sequence[tuple[int, int, float, float]]) -> RenderableType:
-    """Error rates beside what is promised. `sizes`: (our seeds, theirs, Welch's worst rate, TOST's worst rate)."""
+def render_rates(
+    rates: Sequence[Rates], sizes: Sequence[tuple[int, int, float, float]], covered: Sequence[Coverage]
+) -> RenderableType:
+    """Error rates and coverage beside what is promised. `sizes`: (our seeds, theirs, Welch's worst rate, TOST's)."""
     verdicts = [one for one in rates if isinstance(one.truth, Truth)]
     claims = [one for one in rates if not isinstance(one.truth, Truth)]
     note = (
@@ -111,7 +114,32 @@ def render_rates(rates: Sequence[Rates], sizes: Sequence[tuple[int, int, float, 
         Text(),
         Text("Why five seeds on either side: largest error of tests at 5 %, normal seeds, over ratios of the sds"),
         lined_table(("seeds", "Welch's test", "one half of TOST", "nominal"), welch),
+        Text(),
+        Text(
+            f"How often the printed 95 % interval of the mean holds the truth; promised for normal seeds: {PROMISE:.0%}"
+        ),
+        coverage_table(covered),
+        Text("“of”: the share of experiments in which an interval is printed at all.", style="dim"),
     )
+
+
+def coverage_table(covered: Sequence[Coverage]) -> RenderableType:
+    """A line a number of seeds, a column a law."""
+    shares = {(one.law, one.n): one for one in covered}
+    laws, numbers = dict.fromkeys(one.law for one in covered), dict.fromkeys(one.n for one in covered)
+    lines = [
+        Line([str(n), *(share_of(shares[law, n]) for law in laws), finding_of([shares[law, n] for law in laws])])
+        for n in numbers
+    ]
+    return lined_table(("n", *laws, "finding"), lines)
+
+
+def share_of(one: Coverage) -> str:
+    return f"{one.share:.1%}" + (f" of {one.printed:.0%}" if one.printed < 0.995 else "")
+
+
+def finding_of(row: Sequence[Coverage]) -> str:
+    return "kept" if all(one.is_kept for one in row if one.is_promised) else "broken"
 
 
 def rates_table(rates: Sequence[Rates], names: Sequence[str]) -> RenderableType:

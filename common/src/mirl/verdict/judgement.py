@@ -9,9 +9,12 @@ The rules, in this order:
    a reported number that is questioned: `inconclusive`, with the fact, whatever our seeds are;
 4. a registered seed that is missing, failed or not a number, or fewer than five seeds: `inconclusive`, never a pass;
 5. a reported number without spread, or of fewer than five seeds: `inconclusive`, with where our interval lies;
-6. two one-sided Welch tests against the registered margin, at 5 %: `equivalent`, unless neither we nor the paper
-   have any spread over seeds: then no test bounds the error;
+6. two one-sided Welch tests against the registered margin, at 5 %, with sds of at least SPREAD_FLOOR margins:
+   `equivalent`, unless neither we nor the paper have any spread over seeds: then no test bounds the error;
 7. Welch's test at 5 %: `better` or `worse`; otherwise `inconclusive`.
+
+Where a share of solved seeds is registered, Fisher's exact test takes the place of rules 5 to 7, and nothing is ever
+`equivalent`: a handful of seeds that succeed or fail cannot show that.
 
 Rules 5 and 6 are what simulations with a known truth asked for (`mirl simulate`, docs/verdicts.md). A result that is
 not above the floor of doing nothing says so beside its verdict (floors.py).
@@ -21,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mirl.suite.experiments import Task
@@ -33,6 +36,7 @@ from mirl.verdict.statistics import (
     equivalence_p,
     known,
     sd_of,
+    solved_p,
     summarise,
     welch_p,
 )
@@ -41,6 +45,9 @@ Verdict = Literal[
     "equivalent", "better", "worse", "inconclusive", "no reference", "not comparable (budget)", "not run"
 ]  # fmt: skip
 LEVEL = 0.05
+SPREAD_FLOOR = 0.42
+"""The least sd, in margins, that equivalence takes either side to have. Five seeds that all succeed may hide that one
+in five fails: taken at their own spread, such sides are called equivalent in up to a third of experiments."""
 STEP_TOLERANCE = 0.05
 """Share by which two budgets may differ and still count as the same."""
 
@@ -96,26 +103,51 @@ def judge(seeds: Seeds, references: Sequence[Reference], task: Task, budget: str
         return Judgement(
             "inconclusive", f"{name_number(len(seeds.values))}; at least {LEAST_SEEDS} can carry a verdict"
         )
-    return compare(summarise(list(seeds.values.values())), result, task)
+    values = list(seeds.values.values())
+    return compare(summarise(values), result, task) if task.metric.solved_at is None else count_solved(values, result)
 
 
 def choose_reference(references: Sequence[Reference], task: Task, budget: str) -> Reference | None:
     """The reported result whose environment steps are nearest to the budget's; of equals the first in the file."""
     results = [reference for reference in references if reference.role == "result"]
-    wanted = task.budgets[budget].env_steps  # type: ignore[index]
+    wanted = judged_at(task, budget)
     return min(results, key=lambda reference: abs(steps_of(reference, task) - wanted), default=None)
+
+
+def reported_of(
+    references: Sequence[Reference], name: str, registered: Task, labelled: str, setting: str
+) -> list[Reference]:
+    """The rows of a task's setting that are of this method or of `any`. What is reported in a setting for variants
+    alone is of those, though the paper's table names the method. `registered`: with all its settings.
+    """
+    own = registered.settings.get(setting)
+    method, _, variant = labelled.partition("@")
+    reported_as = method if own is not None and variant in own.variants else labelled
+    metric = registered.in_setting(setting).metric.name
+    return [
+        row for row in references if (row.task, row.metric) == (name, metric) and row.method in (reported_as, "any")
+    ]
+
+
+def judged_at(task: Task, budget: str) -> int:
+    """Environment steps after which a budget's runs are judged: their end, or where the metric is read."""
+    end = task.budgets[budget].env_steps  # type: ignore[index]
+    return min(end, task.metric.at_env_step or end)
 
 
 def steps_of(reference: Reference, task: Task) -> int:
     """Environment steps that a reported number stands for."""
-    return reference.env_steps or task.budgets["paper"].env_steps
+    return reference.env_steps or judged_at(task, "paper")
 
 
 def other_budget(task: Task, budget: str, env_steps: int) -> str:
     """Why runs of this budget cannot be held against a number after `env_steps`; '' where they can."""
     ours, paper = task.budgets[budget], task.budgets["paper"]  # type: ignore[index]
-    if abs(ours.env_steps - env_steps) > STEP_TOLERANCE * env_steps:
-        return f"ours is after {ours.env_steps:,} env steps, the reported number after {env_steps:,}"
+    reached = judged_at(task, budget)
+    if abs(reached - env_steps) > STEP_TOLERANCE * env_steps:
+        return f"ours is after {reached:,} env steps, the reported number after {env_steps:,}"
+    if ours.env_steps != paper.env_steps and task.metric.at_env_step:
+        return f"a run of {ours.env_steps:,} env steps is scheduled otherwise than one of {paper.env_steps:,}"
     fields = {**ours.overrides, **paper.overrides}
     changed = [name for name in fields if ours.overrides.get(name) != paper.overrides.get(name)]
     if changed:
@@ -129,7 +161,11 @@ def compare(ours: Summary, reference: Reference, task: Task) -> Judgement:
     if printed is None:
         return against_a_mean(ours, reference, task)
     difference, interval = ours.mean - printed.mean, difference_interval(ours, printed, 1 - 2 * LEVEL)
-    same, different = equivalence_p(ours, printed, task.margin), welch_p(ours, printed)
+    least = SPREAD_FLOOR * task.margin
+    same, different = (
+        equivalence_p(at_least(ours, least), at_least(printed, least), task.margin),
+        welch_p(ours, printed),
+    )
     digits = decimals(ours.mean, printed.mean)
     gap = f"difference {difference:+,.{digits}f}, 90 % interval {show_interval(interval, digits)}"
     margin = f"the margin ±{task.margin:g}"
@@ -156,6 +192,35 @@ def against_questioned(values: Sequence[float], reference: Reference) -> Judgeme
         return Judgement("inconclusive", f"questioned: {reference.questioned}")
     ours = f"our mean differs from it by {gap:+,.{decimals(gap, reference.value)}f}"
     return Judgement("inconclusive", f"questioned: {reference.questioned}; {ours}", difference=gap)
+
+
+def at_least(sample: Summary, sd: float) -> Summary:
+    """The sample, with no smaller an sd than this."""
+    return replace(sample, sd=max(sample.sd, sd))
+
+
+def count_solved(values: Sequence[float], reference: Reference) -> Judgement:
+    """Ours and the paper's share of solved seeds; `reference` is a share of n seeds."""
+    n, solved = len(values), round(sum(values))
+    if reference.n is None:
+        return Judgement("inconclusive", "the paper does not say of how many seeds the share is")
+    theirs = round(reference.value * reference.n)
+    p = solved_p(solved, n, theirs, reference.n)
+    reason = f"{solved} of {n} seeds solved, the paper's {theirs} of {reference.n} (Fisher's exact test {show_p(p)})"
+    difference = solved / n - theirs / reference.n
+    if p > LEVEL:
+        return Judgement("inconclusive", f"{reason}; {decidable(n, theirs, reference.n)}", difference=difference)
+    return Judgement("better" if difference > 0 else "worse", reason, difference=difference)
+
+
+def decidable(n: int, reference_solved: int, reference_n: int) -> str:
+    """Which numbers of solved seeds of ours would be `better` or `worse`: known before anything is run."""
+    apart = [k for k in range(n + 1) if solved_p(k, n, reference_solved, reference_n) <= LEVEL]
+    worse = [k for k in apart if k / n < reference_solved / reference_n]
+    better = [k for k in apart if k not in worse]
+    said = [f"`worse` takes {max(worse)} or fewer"] if worse else []
+    said += [f"`better` takes {min(better)} or more"] if better else []
+    return f"with {n} seeds {' and '.join(said)}" if said else f"no number of {n} seeds could decide"
 
 
 def reported(reference: Reference) -> Summary | None:

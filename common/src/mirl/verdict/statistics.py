@@ -1,7 +1,7 @@
 """The statistics of a verdict, as pure functions of samples or of what a paper prints (mean, sd, n).
 
-Sources: Agarwal et al. 2021 (interquartile mean, stratified bootstrap, probability of improvement), Welch 1947,
-Schuirmann 1987 (two one-sided tests), Holm 1979, Colas et al. 2019 (why Welch, and why five seeds are few).
+Sources: Agarwal et al. 2021 (interquartile mean, stratified bootstrap, probability of improvement), Welch 1947, Fisher
+1935, Schuirmann 1987 (two one-sided tests), Holm 1979, Colas et al. 2019 (why Welch, and why five seeds are few).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ Interval = tuple[float, float]
 Pair = tuple[Sequence[float], Sequence[float]]
 BOOTSTRAP_SEED = 0
 REPETITIONS = 2000
+LEAST_FOR_INTERVAL = 3
+"""Seeds below which no interval is printed: of two it would be 12.7 sds wide on either side."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,18 @@ def sd_of(spread: float, kind: str, n: int | None) -> float | None:
     if kind == "sem":
         return spread * math.sqrt(n)
     return spread * math.sqrt(n) / float(stats.t.ppf(0.975, n - 1))
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
+    """Student's t interval of the mean; None for fewer than three values, or where none differs from another.
+
+    Its coverage over seeds of several laws is in docs/verdicts.md (`mirl simulate`).
+    """
+    summary = summarise(values)
+    if summary.n < LEAST_FOR_INTERVAL or not summary.sd > 0:
+        return None
+    half = float(stats.t.ppf((1 + confidence) / 2, summary.n - 1)) * math.sqrt(summary.squared_error)
+    return summary.mean - half, summary.mean + half
 
 
 # Differences of two means; both samples need n >= 2.
@@ -100,32 +115,20 @@ def difference_interval(ours: Summary, reference: Summary, confidence: float = 0
 # Bootstrap, through rliable.
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """Aggregates of one sample with 95 % percentile intervals, None where there is one value only."""
-
-    mean: float
-    iqm: float
-    """Interquartile mean: a quarter of the values is cut off at each end (of n < 4 none)."""
-    mean_interval: Interval | None
-    iqm_interval: Interval | None
-
-
-def bootstrap(values: Sequence[float], seed: int = BOOTSTRAP_SEED, repetitions: int = REPETITIONS) -> Bootstrap:
-    """Mean and IQM of one task's seeds, with 95 % bootstrap intervals."""
-
-    def aggregates(scores: Array) -> Array:
-        return np.array([scores.mean(), interquartile_mean(scores)])
-
+def iqm_interval(
+    values: Sequence[float], seed: int = BOOTSTRAP_SEED, repetitions: int = REPETITIONS
+) -> Interval | None:
+    """95 % percentile bootstrap interval of the interquartile mean; None for fewer than four values, where it is the
+    mean. Whoever prints it says that it is a bootstrap's: over few seeds such intervals are too narrow.
+    """
+    if len(values) < 4:
+        return None
     scores = np.asarray(values, dtype=float)[:, None]
-    mean, middle = aggregates(scores).tolist()
-    if len(values) < 2:
-        return Bootstrap(mean, middle, None, None)
-    low, high = _intervals([scores], aggregates, seed, repetitions)
-    return Bootstrap(mean, middle, (float(low[0]), float(high[0])), (float(low[1]), float(high[1])))
+    low, high = _intervals([scores], lambda drawn: np.array([interquartile_mean(drawn)]), seed, repetitions)
+    return float(low[0]), float(high[0])
 
 
-def interquartile_mean(scores: Array) -> float:
+def interquartile_mean(scores: npt.ArrayLike) -> float:
     """Mean of the middle half, as rliable.metrics.aggregate_iqm; by hand, because that takes ten times as long."""
     ordered = np.sort(scores, axis=None)
     cut = ordered.size // 4
@@ -182,22 +185,49 @@ def _numpy_seeded(seed: int) -> Iterator[None]:
 # Claims.
 
 
-def improvement_p(pairs: Sequence[Pair], seed: int = BOOTSTRAP_SEED, permutations: int = 9999) -> float:
-    """Two-sided p of 'neither method is better on any task': a permutation test of the probability of improvement.
-
-    Runs change their method within their task only. With five seeds each and one task it cannot fall below 2/252.
+def improvement_p(pairs: Sequence[Pair]) -> float:
+    """Two-sided p of 'neither method is better on any task': the exact permutation test of the probability of
+    improvement. Runs change their method within their task only; every assignment counts, ties as they are.
     """
-    generator = np.random.default_rng(seed)
-    observed, shuffled = 0.0, np.zeros(permutations)
+    units = math.lcm(*(2 * len(better) * len(worse) for better, worse in pairs))
+    total, chances = 0, np.ones(1)
     for better, worse in pairs:
-        n = len(better)
-        ranks = stats.rankdata([*better, *worse])  # the rank sum is U, up to a constant
-        scale, least = n * len(worse), n * (n + 1) / 2
-        observed += (ranks[:n].sum() - least) / scale - 0.5
-        orders = generator.permuted(np.tile(ranks, (permutations, 1)), axis=1)
-        shuffled += (orders[:, :n].sum(axis=1) - least) / scale - 0.5
-    as_far = np.abs(shuffled) >= abs(observed) - 1e-12
-    return float((1 + as_far.sum()) / (1 + permutations))
+        n, size = len(better), 2 * len(better) * len(worse)
+        ranks = np.rint(2 * stats.rankdata([*better, *worse])).astype(int)  # doubled: ranks of ties are halves
+        total += (int(ranks[:n].sum()) - n * (n + 1)) * (units // size)
+        spread = np.zeros(units + 1)
+        spread[:: units // size] = _wins_by_chance(tuple(sorted(ranks.tolist())), n)
+        chances = np.convolve(chances, spread)
+    middle = units * len(pairs) / 2
+    as_far = np.abs(np.arange(len(chances)) - middle) >= abs(total - middle)
+    return min(1.0, float(chances[as_far].sum()))
+
+
+@lru_cache(maxsize=4096)
+def _wins_by_chance(doubled_ranks: tuple[int, ...], n: int) -> Array:
+    """Chance of each value of 2U, 0 to 2n(N - n), where n of the N ranks are drawn for the first method."""
+    highest = sum(doubled_ranks)
+    ways = np.zeros((n + 1, highest + 1))
+    ways[0, 0] = 1.0
+    for rank in doubled_ranks:
+        ways[1:, rank:] += ways[:-1, : highest + 1 - rank]
+    least = n * (n + 1)
+    chances: Array = ways[n, least : least + 2 * n * (len(doubled_ranks) - n) + 1] / math.comb(len(doubled_ranks), n)
+    return chances
+
+
+def least_improvement_p(seeds: Sequence[tuple[int, int]]) -> float:
+    """The smallest p that improvement_p can give, with every run of one method above every run of the other.
+
+    `seeds`: for every task how many runs either method has.
+    """
+    return min(1.0, 2 / math.prod(math.comb(n + m, n) for n, m in seeds))
+
+
+def solved_p(solved: int, n: int, reference_solved: int, reference_n: int) -> float:
+    """Two-sided p of 'the share of solved seeds is the same': Fisher's exact test."""
+    table = [[solved, n - solved], [reference_solved, reference_n - reference_solved]]
+    return float(stats.fisher_exact(table).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

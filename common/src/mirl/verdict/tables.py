@@ -53,6 +53,7 @@ def render(comparison: Comparison, task: str | None = None, method: str | None =
     parts += [
         Text(f"  {task}: {note}", style="dim") for task, note in {row.task: row.note for row in rows}.items() if note
     ]
+    parts += [Text(f"  {line}", style="dim") for line in dict.fromkeys(filter(None, map(context_of, rows)))]
     if comparison.source != "authors" and any(row.setting for row in rows):
         parts += [Text(), settings_table(rows)]
     if claims:
@@ -100,7 +101,18 @@ def verdict_of(row: ComparisonRow) -> str:
     if row.verdict in ("equivalent", "better") and row.above_floor in ("no", "not surely"):
         how = "not" if row.above_floor == "no" else row.above_floor
         return f"{row.verdict}, {how} above the floor"
+    if row.verdict == "equivalent" and row.coarse:
+        return "equivalent, as all methods are"
     return row.verdict.removesuffix(" (budget)")
+
+
+def context_of(row: ComparisonRow) -> str:
+    """What others report in the same metric: 'KeyCorridorS3R3, train/return, not judged: rnd 0.89, ride 0.9'."""
+    if not row.context:
+        return ""
+    numbers = ", ".join(f"{one.method} {one.value:g}" for one in row.context[:8])
+    more = f" and {len(row.context) - 8} more" if len(row.context) > 8 else ""
+    return f"{row.task}, {row.metric}, context that judges nothing: {numbers}{more} (results/reference)"
 
 
 def section_of(row: ComparisonRow) -> str:
@@ -136,10 +148,10 @@ def sentence_of(row: ComparisonRow) -> str:
 def middle_of(row: ComparisonRow) -> str:
     """The interquartile mean; of fewer than four seeds it is the mean."""
     ours = row.ours
-    if ours.iqm is None or ours.iqm_interval is None or ours.n < 4:
+    if ours.iqm is None or ours.iqm_interval is None:
         return ""
     digits = decimals(ours.iqm)
-    return f"IQM {ours.iqm:,.{digits}f}, 95 % CI {show_interval(ours.iqm_interval, digits)}"
+    return f"IQM {ours.iqm:,.{digits}f}, bootstrap 95 % {show_interval(ours.iqm_interval, digits)}"
 
 
 def curve_sentence(curve: CurveOfSeeds | None) -> str:
@@ -191,7 +203,7 @@ def lined_table(heads: Sequence[str], lines: Sequence[Line]) -> RenderableType:
 
 
 def colour_of(verdict: str) -> str:
-    return "yellow" if verdict.endswith("above the floor") else COLOURS.get(verdict, "")
+    return "yellow" if verdict.endswith(("above the floor", "all methods are")) else COLOURS.get(verdict, "")
 
 
 def aligned(cells: Sequence[str], widths: Sequence[int], last_style: str) -> Text:

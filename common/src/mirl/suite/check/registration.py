@@ -9,9 +9,13 @@ from pathlib import Path
 from mirl.config import ConfigError
 from mirl.suite import experiments as registry
 from mirl.suite.check.findings import Sentences, named
-from mirl.suite.check.loader import DescribedPaper
+from mirl.suite.check.loader import CsvTable, DescribedPaper
 from mirl.suite.experiments import BUDGETS, Experiments, RunSpec, registered_fields
+from mirl.suite.records import Reference
 from mirl.suite.runner import paper_python
+from mirl.verdict.claims import least_p
+from mirl.verdict.judgement import LEVEL
+from mirl.verdict.margins import margin_of, scale_of
 
 
 def ask(root: Path, paper: str) -> DescribedPaper:
@@ -87,6 +91,37 @@ def budget_of_paper(paper: DescribedPaper, experiments: Experiments) -> Sentence
         if default is not None and default != registered:
             said[f"{spec.method} on {spec.task} runs {default:,} env steps, reproduce.yaml says {registered:,}"] = None
     yield from said
+
+
+@named("registration-claims", DescribedPaper)
+def claims_can_hold(paper: DescribedPaper, experiments: Experiments) -> Sentences:
+    """Every claim could hold: with all seeds of one method above all of the other, its corrected p is at most 5 %."""
+    entry = experiments.papers[paper.paper]
+    for claim in entry.claims:
+        least = least_p(claim, entry)
+        if least > LEVEL:
+            yield (
+                f"claim {claim.id} cannot hold: the least p of its seeds, corrected for {len(entry.claims)} claims, is "
+                f"{least:.3f}; register more seeds, or more tasks in one claim"
+            )
+
+
+@named("registration-margins", CsvTable)
+def margins(table: CsvTable, experiments: Experiments) -> Sentences:
+    """Every margin is a tenth of the metric's scale, or says in reproduce.yaml where it comes from."""
+    entry = experiments.papers.get(table.paper)
+    if table.kind is not Reference or entry is None or table.faults:
+        return
+    references = [row for row in table.rows if isinstance(row, Reference)]
+    for name, registered in entry.tasks.items():
+        for setting in registered.all_settings:
+            judged = registered.in_setting(setting)
+            scale = scale_of(references, name, judged)
+            if judged.margin_source or (scale and judged.margin == margin_of(scale)):
+                continue
+            asked = f"the rule gives {margin_of(scale):g}" if scale else "no scale is known"
+            place = f"{name} {setting}".strip()
+            yield f"{place} has the margin {judged.margin:g}, {asked}; give it that, or a margin_source"
 
 
 def fields_of(paper: DescribedPaper, spec: RunSpec) -> dict[str, object]:

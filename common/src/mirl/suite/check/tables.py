@@ -88,7 +88,8 @@ def table_known(table: CsvTable, experiments: Experiments) -> Sentences:
     if entry is None:
         yield f"is of a paper {table.paper} that reproduce.yaml does not have"
         return
-    for task, labelled in dict.fromkeys((row.task, row.method) for row in table.rows):
+    judged = (row for row in table.rows if not (isinstance(row, Reference) and row.role == "context"))
+    for task, labelled in dict.fromkeys((row.task, row.method) for row in judged):
         method, _, variant = labelled.partition("@")
         if task not in entry.tasks:
             yield f"no task {task} in reproduce.yaml"

@@ -40,6 +40,9 @@ def list_experiments(
     paper: PaperOption = None,
     published: Annotated[bool, typer.Option("--published", help="Our value from results/published.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="As the table of README.md.")] = False,
+    power: Annotated[
+        bool, typer.Option("--power", help="What each verdict and claim could come to, before anything is run.")
+    ] = False,
     root: Root = None,
 ) -> None:
     """Every experiment: reference, ours, verdict, cost here."""
@@ -47,6 +50,11 @@ def list_experiments(
 
     place, experiments = open_experiments(root)
     names = registry.choose_papers(experiments, paper)
+    if power:
+        if published or markdown:
+            raise ConfigError("--power tells what can be answered before anything is run; it takes no other option")
+        show_power(place, experiments, names)
+        return
     source: Source = "published" if published else "runs"
     listed = list(listing.entries(place, experiments, names, source))
     if markdown:
@@ -62,6 +70,15 @@ def tell_damages(place: Path, papers: Sequence[str], budgets: Sequence[str], sou
 
     begun = [spec for paper in papers for one in budgets for spec in results.begun_runs(place, paper, one, source)]
     return name_damages(place, results.damages(place, begun, source))
+
+
+def show_power(place: Path, experiments: Experiments, papers: Sequence[str]) -> None:
+    """`mirl list --power`."""
+    from mirl.verdict import power, power_tables
+
+    rows = list(power.rows(place, experiments, papers))
+    console.print(power_tables.render(rows, power.claims(experiments, papers)))
+    console.print(power_tables.summary(rows))
 
 
 @app.command()
@@ -143,16 +160,18 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Error rates of the verdicts where the truth is known. Exit code 1 where a promise is broken."""
-    from mirl.verdict import findings, simulation
+    """Error rates and coverage where the truth is known. Exit code 1 where a promise is broken."""
+    from mirl.verdict import coverage, findings, simulation
 
     rates = simulation.run_all(repetitions, seed)
+    covered = list(coverage.run_all(2 * repetitions, seed))
     if json:
-        sys.stdout.write(dump([{**asdict(one), "error": one.error, "keeps_level": one.keeps_level} for one in rates]))
+        judged = [{**asdict(one), "error": one.error, "keeps_level": one.keeps_level} for one in rates]
+        sys.stdout.write(dump({"verdicts": judged, "coverage": [asdict(one) for one in covered]}))
     else:
         sizes = [(n, m, *simulation.welch_size(n, m)) for n, m in ((5, 2), (5, 3), (5, 4), (5, 5), (5, 10), (10, 10))]
-        console.print(findings.render_rates(rates, sizes))
-    raise typer.Exit(1 if simulation.exceeding(rates) else 0)
+        console.print(findings.render_rates(rates, sizes, covered))
+    raise typer.Exit(1 if simulation.exceeding(rates) or coverage.exceeding(covered) else 0)
 
 
 @app.command()
@@ -248,7 +267,7 @@ def check(
 @references.command("add")
 def add_reference(
     task: Annotated[str, typer.Option(help="Which task.")],
-    method: Annotated[str, typer.Option(help="Which method, or any for a ceiling or a floor.")],
+    method: Annotated[str, typer.Option(help="Which method; any for a ceiling or a floor; of context any name.")],
     value: Annotated[float, typer.Option(help="The number, in the metric's unit.")],
     provenance: Annotated[str, typer.Option(help="paper_table, paper_figure, author_data, computed or measured.")],
     source: Annotated[str, typer.Option(help="Table, figure, file or computation, so that a reader finds it again.")],
@@ -260,7 +279,7 @@ def add_reference(
     spread_kind: Annotated[str, typer.Option(help="What the spread is: sd, sem or ci95.")] = "",
     reported_seeds: Annotated[int | None, typer.Option(help="How many seeds the number is of.")] = None,
     env_steps: Annotated[int | None, typer.Option(help="When it holds; default: at the paper's budget.")] = None,
-    role: Annotated[str, typer.Option(help="result, ceiling or floor.")] = "result",
+    role: Annotated[str, typer.Option(help="result, ceiling, floor or context (shown, judges nothing).")] = "result",
     note: Annotated[str, typer.Option(help="What else a reader has to know.")] = "",
     questioned: Annotated[str, typer.Option(help="A fact for which it can carry no pass, in a sentence.")] = "",
     root: Root = None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,7 +29,7 @@ from mirl.suite.cli.options import (
     numbers,
     open_experiments,
 )
-from mirl.suite.experiments import RunSpec
+from mirl.suite.experiments import Experiments, RunSpec
 
 app = typer.Typer()
 
@@ -51,6 +53,20 @@ def plan(
     estimates = list(planning.estimate_all(place, experiments, specs))
     console.print(planning.render(estimates))
     console.print(planning.summary(place, estimates, lanes))
+    if specs[0].budget == "paper":
+        say_what_it_can_answer(place, experiments, specs)
+
+
+def say_what_it_can_answer(place: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> None:
+    """The chance of each verdict, of one task in a table and of more in a sentence."""
+    from mirl.verdict import power, power_tables
+
+    planned = {(spec.paper, spec.task, spec.labelled_method) for spec in specs}
+    papers = list(dict.fromkeys(spec.paper for spec in specs))
+    rows = [row for row in power.rows(place, experiments, papers) if (row.paper, row.task, row.method) in planned]
+    if rows and len({(row.paper, row.task) for row in rows}) == 1:
+        console.print(power_tables.render(rows, []))
+    console.print(power_tables.summary(rows))
 
 
 @app.command()

@@ -11,6 +11,7 @@ from mirl.suite.report import overview
 from mirl.suite.report.collect import collect
 from mirl.suite.report.site import refuse_other_folder, write_site
 from mirl.suite.results import Source
+from mirl.verdict import power, power_tables
 
 PLACE = "results/report"
 """Where a report is written unless told otherwise, under the repository."""
@@ -33,6 +34,7 @@ def write_report(
         "source": source,
         "made_by": " ".join(["common/.venv/bin/mirl report", *chosen, *options]),
         "revision": git(root, "rev-parse", "--short=12", "HEAD"),
+        "power": power_tables.summary(list(power.rows(root, experiments, papers))),
     }
     write_site(reports, overview.listed(root, experiments, reports), shared, out)
     return out / "index.html"
