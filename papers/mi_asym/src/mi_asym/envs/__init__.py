@@ -34,7 +34,7 @@ ROBOTS = {
 """task -> gym id and entry point, by name: only who plays with robots loads the physics engine."""
 GRID_TASKS, ROBOT_TASKS = tuple(GRIDS), tuple(ROBOTS)
 TASKS = GRID_TASKS + ROBOT_TASKS
-GRID_VERSION, ROBOT_VERSION = "grid-1", "robot-1"
+GRID_VERSION, ROBOT_VERSION = "grid-1", "robot-2"
 ROBOT_IMAGE = (2, 84, 84)
 ROBOT_NOTE = (
     "stand-in: the original's robot domains are not public; scene, drawers and expert follow the author's public "

@@ -5,6 +5,7 @@ The tool point lies between the fingertips. Its yaw is the direction in which th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,8 +29,10 @@ WIDEST = 0.2
 """Radians of each finger's joint at an opening of 1 (card 4.5)."""
 ELBOW_LIMIT, TURN_LIMIT = 2.6, 3.05
 """Radians. The model's elbow stops at 2.09 and would not reach the near edge of the workspace with the tool down."""
-MOTION_STEPS, SETTLING_STEPS, FINGER_STEPS = 24, 6, 12
-"""Steps of 1/240 s for a move of the arm, until it rests, and for a move of the fingers."""
+MOTION_STEPS, SETTLING_STEPS, FINGER_STEPS, FEELING_STEPS = 24, 6, 12, 4
+"""Steps of 1/240 s for a move of the arm, until it rests, for a move of the fingers, and from touch to touch."""
+TOUCHING = 0.002
+"""Metres between things that touch: the engine keeps a margin."""
 ARM_FORCE, FINGER_FORCE = 200.0, 4.0
 """Newton metres at most, per joint."""
 
@@ -98,8 +101,8 @@ class Arm:
         left, right = self.client.getJointStates(self.body, (LEFT_FINGER[0], RIGHT_FINGER[0]))
         return float((right[0] - left[0]) / (2 * WIDEST))
 
-    def move(self, position: np.ndarray, yaw: float) -> None:
-        """Drive the tool to a pose, slowly at both ends, and wait until it rests."""
+    def move(self, position: np.ndarray, yaw: float, feel: Callable[[], object] = lambda: None) -> None:
+        """Drive the tool to a pose, slowly at both ends, and wait until it rests; `feel` is called on the way."""
         now = np.array([state[0] for state in self.client.getJointStates(self.body, ARM_JOINTS)])
         goal = joint_angles(position, yaw)
         goal[6] = np.clip(now[6] + wrapped(goal[6] - now[6]), -TURN_LIMIT, TURN_LIMIT)
@@ -107,6 +110,8 @@ class Arm:
             part = step / MOTION_STEPS
             self.aim(now + part * part * (3 - 2 * part) * (goal - now))
             self.client.stepSimulation()
+            if step % FEELING_STEPS == 0:
+                feel()
         for _ in range(SETTLING_STEPS):
             self.client.stepSimulation()
 
@@ -142,6 +147,6 @@ class Arm:
         )
 
     def touches(self, finger: tuple[int, ...], body: int, link: int = -1) -> bool:
-        """Whether a finger presses on a part of a body."""
+        """Whether a finger stands against a part of a body."""
         points = self.client.getContactPoints(self.body, body, linkIndexB=link)
-        return any(point[3] in finger and point[9] > 0.0 for point in points)
+        return any(point[3] in finger and point[8] < TOUCHING for point in points)

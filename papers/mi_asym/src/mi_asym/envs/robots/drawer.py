@@ -1,7 +1,7 @@
 """A cabinet with one drawer, built from boxes: a stand-in for the original's model, which is not public (card 4.5).
 
-In the cabinet's own frame the drawer comes out along +x. The handle is a T: a stem that the fingers close around and
-a bar at its end that they pull against.
+In the cabinet's own frame the drawer comes out along +x. The handle is a bow: a bar across the front, held at both
+ends, behind which closed fingers fit.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ DRAWER = (
 )
 """Front, bottom, two sides and back, when shut."""
 HANDLE = (
-    ((0.078, 0.0, 0.035), (0.022, 0.012, 0.020)),
-    ((0.105, 0.0, 0.035), (0.005, 0.045, 0.020)),
+    ((0.078, -0.051, 0.035), (0.022, 0.003, 0.020)),
+    ((0.078, 0.051, 0.035), (0.022, 0.003, 0.020)),
+    ((0.105, 0.0, 0.035), (0.005, 0.054, 0.020)),
 )
-"""Stem and bar, when shut."""
-GRASP = 0.078
-"""Metres from the cabinet's centre to the middle of the stem, when shut."""
+"""Two ends and the bar, when shut."""
+HOOK = 0.078
+"""Metres from the cabinet's centre to the middle of the gap behind the bar, when shut."""
 LONGEST = 0.08
 """Metres the drawer comes out at most."""
 RUNNING_FRICTION, LOCK_FORCE = 1.0, 2000.0
@@ -85,9 +86,9 @@ class Drawer:
         """Metres the drawer is out."""
         return float(self.client.getJointState(self.body, 0)[0])
 
-    def grasp_point(self) -> np.ndarray:
-        """(x, y) of the middle of the handle's stem, metres."""
-        return self.position + (GRASP + self.opening()) * self.forward
+    def hook_point(self) -> np.ndarray:
+        """(x, y) of the middle of the gap behind the handle's bar, metres."""
+        return self.position + (HOOK + self.opening()) * self.forward
 
     def boxes(self) -> list[Box]:
         """What is seen from above: the top hides the cabinet's walls."""

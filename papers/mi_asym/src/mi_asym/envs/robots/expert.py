@@ -26,37 +26,40 @@ class Expert:
         """Forget the plan."""
         self.decision = 0
         self.plan: list[Waypoint] = []
-        self.grip = 1.0
 
     def decide(self, pose: Pose, seeking: bool) -> np.ndarray:
         """The next action, float32 (5,), whose plan is for the movable object, or first for the other if `seeking`."""
         decision, tried = self.decision, self.scene.seeking_decisions
         self.decision += 1
         if seeking and tried <= decision < tried + LIFTING_DECISIONS:
-            self.plan, self.grip = [], 1.0 if self.scene.lifts else self.grip
-            return np.array([self.grip, 0.0, 0.0, float(self.scene.lifts), 0.0], np.float32)
+            self.plan = []
+            return np.array([self.scene.grip, 0.0, 0.0, float(self.scene.lifts), 0.0], np.float32)
+        movable = not seeking or decision >= tried
         if not self.plan:
-            self.plan = self.scene.plan(movable=not seeking or decision >= tried)
+            self.plan = self.scene.plan(movable)
             if pose.position[2] < HIGH - REACHED:  # not through what stands in the way
                 above = np.array([*pose.position[:2], HIGH])
-                self.plan.insert(0, Waypoint(above, pose.yaw, self.plan[0].grip))
-        while len(self.plan) > 1 and self.is_done(pose, self.plan[0]):
+                self.plan.insert(0, Waypoint(above, pose.yaw))
+        while len(self.plan) > 1 and is_there(pose, self.plan[0]):
             self.plan.pop(0)
-        self.grip = self.plan[0].grip
-        return towards(pose, self.plan[0])
-
-    def is_done(self, pose: Pose, waypoint: Waypoint) -> bool:
-        """Whether the tool is there and the gripper has had its command."""
-        near = bool(np.linalg.norm(pose.position - waypoint.position) < REACHED)
-        return near and abs(half_turn(waypoint.yaw - pose.yaw)) < TURNED and self.grip == waypoint.grip
+        action = towards(pose, self.plan[0], self.scene.grip)
+        if movable and is_there(pose, self.plan[0]):  # it slipped away on the way: once more
+            self.plan = []
+        return action
 
 
-def towards(pose: Pose, waypoint: Waypoint) -> np.ndarray:
+def is_there(pose: Pose, waypoint: Waypoint) -> bool:
+    """Whether the tool has come to a waypoint."""
+    near = bool(np.linalg.norm(pose.position - waypoint.position) < REACHED)
+    return near and abs(half_turn(waypoint.yaw - pose.yaw)) < TURNED
+
+
+def towards(pose: Pose, waypoint: Waypoint, grip: float) -> np.ndarray:
     """The action that brings the tool nearest to a waypoint along a straight line: float32 (5,)."""
     move = (waypoint.position - pose.position) / METRES_PER_UNIT
     move /= max(1.0, float(np.abs(move).max()))
     turn = np.clip(half_turn(waypoint.yaw - pose.yaw) / RADIANS_PER_UNIT, -1.0, 1.0)
-    return np.array([waypoint.grip, *move, turn], np.float32)
+    return np.array([grip, *move, turn], np.float32)
 
 
 def half_turn(angle: float) -> float:

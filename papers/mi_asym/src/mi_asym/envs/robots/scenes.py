@@ -12,15 +12,15 @@ import numpy as np
 import pybullet
 
 from mi_asym.envs.images import Box
-from mi_asym.envs.robots.arm import HOME, WORKSPACE_HIGH, WORKSPACE_LOW
+from mi_asym.envs.robots.arm import HOME, TOUCHING, WORKSPACE_HIGH, WORKSPACE_LOW
 from mi_asym.envs.robots.drawer import Drawer
 
 FRICTION = 0.7
 """Of floor and blocks each; Bullet multiplies them."""
-TOUCHING = 0.002
-"""Metres between blocks that touch: the engine keeps a margin."""
 CONTACT_DISTANCE = 0.08
-"""Metres from an object's centre to the point where it is pulled or pushed (card 4.5)."""
+"""Metres from a block's centre to the point from which it is pulled (card 4.5)."""
+PULL = 0.12
+"""Metres that the tool goes to open a drawer."""
 HIGH, LOW = 0.1, 0.03
 """Metres of the tool before contact and in contact (card 4.5)."""
 OUT_OF_REACH = 0.1
@@ -28,14 +28,12 @@ OUT_OF_REACH = 0.1
 
 
 class Waypoint(NamedTuple):
-    """A pose the expert goes to in a straight line; the gripper command holds on the way."""
+    """A pose the expert goes to in a straight line."""
 
     position: np.ndarray
-    """(3,), metres."""
+    """(3,), metres, in the workspace."""
     yaw: float
     """Radians; half a turn does not matter."""
-    grip: float
-    """-1 closed to 1 open."""
 
 
 class Scene(Protocol):
@@ -45,6 +43,8 @@ class Scene(Protocol):
     """How many decisions an information-seeking expert spends on the object that cannot move (card 4.5)."""
     lifts: ClassVar[bool]
     """Whether it lifts the tool between the two, or stays still."""
+    grip: ClassVar[float]
+    """The expert's gripper command, the same at all its steps: -1 closed to 1 open."""
 
     def place(self, draws: np.random.Generator) -> None:
         """Arrange a new episode."""
@@ -121,16 +121,16 @@ class Blocks:
         low, high = WORKSPACE_LOW - OUT_OF_REACH, WORKSPACE_HIGH + OUT_OF_REACH
         return bool(np.isfinite(centre).all() and (centre >= low).all() and (centre <= high).all())
 
-    def straight_plan(self, body: int, end: np.ndarray, grip: float) -> list[Waypoint]:
-        """Come down behind a block, seen from `end`, and go there in a straight line, the gripper across it."""
+    def line_to(self, body: int, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(x, y) of a block's centre, metres, and the direction from there to `end`."""
         centre = self.centre(body)[:2]
-        direction = (end - centre) / np.linalg.norm(end - centre)
-        contact, yaw = centre - CONTACT_DISTANCE * direction, float(np.arctan2(direction[0], -direction[1]))
-        return [
-            Waypoint(np.array([*contact, HIGH]), yaw, grip),
-            Waypoint(np.array([*contact, LOW]), yaw, grip),
-            Waypoint(np.array([*end, LOW]), yaw, grip),
-        ]
+        return centre, (end - centre) / np.linalg.norm(end - centre)
+
+
+def straight_plan(start: np.ndarray, end: np.ndarray, yaw: float) -> list[Waypoint]:
+    """Come down at `start` and go to `end` in a straight line; (x, y) each."""
+    points = (*start, HIGH), (*start, LOW), (*end, LOW)
+    return [Waypoint(np.clip(point, WORKSPACE_LOW, WORKSPACE_HIGH), yaw) for point in points]
 
 
 class BlockPullingScene(Blocks):
@@ -141,6 +141,7 @@ class BlockPullingScene(Blocks):
     margin, apart = 0.17 / 2, 0.17
     seeking_decisions: ClassVar[int] = 11
     lifts: ClassVar[bool] = True
+    grip: ClassVar[float] = 1.0
 
     def place(self, draws: np.random.Generator) -> None:
         """A common x, y at least 0.17 m apart, any yaw."""
@@ -161,9 +162,12 @@ class BlockPullingScene(Blocks):
         return len(self.client.getClosestPoints(self.fixed, self.movable, TOUCHING)) > 0
 
     def plan(self, movable: bool) -> list[Waypoint]:
-        """Draw one block towards the other, fingers open around its middle."""
+        """Come down behind a block, seen from the other, and draw it there, the gripper across the line."""
         mine, other = (self.movable, self.fixed) if movable else (self.fixed, self.movable)
-        return self.straight_plan(mine, self.centre(other)[:2], grip=1.0)
+        end = self.centre(other)[:2]
+        centre, direction = self.line_to(mine, end)
+        yaw = float(np.arctan2(direction[0], -direction[1]))
+        return straight_plan(centre - CONTACT_DISTANCE * direction, end, yaw)
 
 
 class BlockPushingScene(Blocks):
@@ -178,6 +182,7 @@ class BlockPushingScene(Blocks):
     """Metres between any two of cubes and goal. Ours; card 4.5 gives the detour below only."""
     seeking_decisions: ClassVar[int] = 9
     lifts: ClassVar[bool] = False
+    grip: ClassVar[float] = 1.0
 
     def place(self, draws: np.random.Generator) -> None:
         """Cubes and goal anywhere, until the fixed cube is not in the way."""
@@ -202,8 +207,12 @@ class BlockPushingScene(Blocks):
         return bool(np.linalg.norm(self.centre(self.movable)[:2] - self.area) < self.goal_distance)
 
     def plan(self, movable: bool) -> list[Waypoint]:
-        """Push a cube towards the goal, fingers closed."""
-        return self.straight_plan(self.movable if movable else self.fixed, self.area, grip=-1.0)
+        """Come down around a cube, one open finger before it and one behind, and push it to the goal.
+
+        Across the line, as in pulling, the open fingers of this model stand 8 cm apart and a cube passes between them.
+        """
+        centre, direction = self.line_to(self.movable if movable else self.fixed, self.area)
+        return straight_plan(centre, self.area, float(np.arctan2(direction[1], direction[0])))
 
 
 class DrawerOpeningScene:
@@ -214,6 +223,7 @@ class DrawerOpeningScene:
     """Metres of the joint that count as open (card 4.5)."""
     seeking_decisions: ClassVar[int] = 9
     lifts: ClassVar[bool] = True
+    grip: ClassVar[float] = -1.0
 
     def __init__(self, client: Any) -> None:
         self.drawers = (Drawer(client), Drawer(client))
@@ -242,7 +252,7 @@ class DrawerOpeningScene:
         """None."""
 
     def graspable(self) -> list[tuple[int, int]]:
-        """Both drawers; their handles are all a gripper can close around."""
+        """Both drawers; their handles are all a gripper reaches."""
         return [(drawer.body, 0) for drawer in self.drawers]
 
     def success(self) -> bool:
@@ -254,12 +264,7 @@ class DrawerOpeningScene:
         return all(np.isfinite(drawer.opening()) for drawer in self.drawers)
 
     def plan(self, movable: bool) -> list[Waypoint]:
-        """Down over the handle with open fingers on both sides of it, close them, pull."""
+        """Down behind the handle's bar with closed fingers, and pull."""
         drawer = self.drawers[self.unlocked if movable else 1 - self.unlocked]
-        grasp, forward, yaw = drawer.grasp_point(), drawer.forward, drawer.heading + np.pi / 2
-        return [
-            Waypoint(np.array([*grasp, HIGH]), yaw, 1.0),
-            Waypoint(np.array([*grasp, LOW]), yaw, 1.0),
-            Waypoint(np.array([*grasp, LOW]), yaw, -1.0),
-            Waypoint(np.array([*(grasp + 0.12 * forward), LOW]), yaw, -1.0),
-        ]
+        hook = drawer.hook_point()
+        return straight_plan(hook, hook + PULL * drawer.forward, drawer.heading + np.pi / 2)

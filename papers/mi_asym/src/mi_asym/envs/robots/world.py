@@ -31,8 +31,6 @@ FINGER_HALF_EXTENTS = (0.012, 0.0125)
 """Metres of the rectangle that a finger covers, along the direction of opening and across it; from the arm's model."""
 FINGER_CLOSED, FINGER_TRAVEL = 0.018, 0.034
 """Metres from the tool point to the middle of a finger, closed, and how much further it is open."""
-HELD_OPENING = 0.1
-"""How far fingers that were told to close must stay open, of 1, to hold something."""
 
 
 class Client:
@@ -70,6 +68,7 @@ class RobotWorld:
         self.arm.reset()
         self.scene.place(draws)
         self.expert.reset()
+        self.held = False
         self.look()
 
     def step(self, action: np.ndarray) -> Arrival:
@@ -77,8 +76,10 @@ class RobotWorld:
         grip, *move, turn = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
         pose = self.arm.pose()
         position = np.clip(pose.position + METRES_PER_UNIT * np.array(move), WORKSPACE_LOW, WORKSPACE_HIGH)
-        self.arm.move(position, pose.yaw + RADIANS_PER_UNIT * turn)
+        self.held = False
+        self.arm.move(position, pose.yaw + RADIANS_PER_UNIT * turn, self.feel)
         self.arm.grip(float((grip + 1.0) / 2.0))
+        self.feel()
         self.look()
         success = self.scene.success()
         return Arrival(float(success), success or not self.scene.is_valid(), success)
@@ -102,11 +103,12 @@ class RobotWorld:
         movable = heights(self.scene.movable_boxes(), middle)
         self.depth = np.clip(depth, 0.0, 1.0).astype(np.float16)
         self.mask: np.ndarray = (movable > 0.0) & (movable >= terrain)
-        self.holding = self.arm.command < 0.5 and opening - self.arm.command > HELD_OPENING and self.is_between()
+        self.holding = self.held
 
-    def is_between(self) -> bool:
-        """Whether one thing touches both fingers."""
-        return any(
+    def feel(self) -> None:
+        """Note in `held` that one thing stands against both fingers now. What is dragged slides on a little when the
+        tool stops, so that the picture alone would come too late."""
+        self.held = self.held or any(
             self.arm.touches(LEFT_FINGER, body, link) and self.arm.touches(RIGHT_FINGER, body, link)
             for body, link in self.scene.graspable()
         )
