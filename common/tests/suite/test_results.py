@@ -228,6 +228,23 @@ def test_no_other_value_stands_in_for_one_that_is_not_a_number(
     assert math.isnan(value)
 
 
+def test_a_value_recorded_after_the_step_of_judgement_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(METRICS + "30,2.0,eval/return,9.0\n")
+    metrics = read_metrics(tmp_path)
+    for at, expected in ((10, 1.0), (29, 2.0), (30, 9.0)):
+        assert metric_value(metrics, Metric(name="eval/return", unit="points", at_env_step=at)) == expected
+    assert metric_value(metrics, Metric(name="eval/return", unit="points", at_env_step=9)) is None
+
+
+def test_a_seed_is_solved_where_what_is_read_reaches_the_threshold(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(METRICS)
+    for threshold, expected in ((1.5, 1.0), (2.0, 1.0), (2.1, 0.0)):
+        metric = Metric(name="eval/solved", reads="eval/return", solved_at=threshold, unit="share of seeds")
+        assert metric_value(read_metrics(tmp_path), metric) == expected
+    with pytest.raises(ValueError, match="solved_at and reads go together"):
+        Metric(name="eval/solved", solved_at=1.0, unit="share of seeds")
+
+
 def test_references_are_read_with_their_types(tmp_path: Path) -> None:
     path = results.reference_path(tmp_path, "toy")
     path.parent.mkdir(parents=True)

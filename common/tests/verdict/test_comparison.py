@@ -302,3 +302,21 @@ def test_the_seeds_of_the_authors_are_judged_by_the_same_rules(tmp_path: Path) -
     path.write_text(header + "".join(rows[:4]))
     (found,) = build(tmp_path, registered(), "toy", "paper", "authors").rows
     assert (found.verdict, found.reason) == ("inconclusive", "all registered seeds count: seed 4 not released")
+
+
+def test_context_is_shown_with_its_source_and_judges_nothing(tmp_path: Path) -> None:
+    other = RESULT.replace("ours", "somebody").replace("result", "context").replace(",100,", ",70,")
+    write_references(tmp_path, other)
+    write_seeds(tmp_path, "paper/toy/line/ours", VALUES)
+    built = build(tmp_path, registered(), "toy", "paper")
+    assert {row(built).verdict, row(built, "theirs").verdict} == {"no reference", "not run"}
+    assert any("context that judges nothing: somebody 70 (Table 1" in line for line in shown(built))
+
+
+def test_an_equivalence_within_a_margin_as_wide_as_all_methods_says_so(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT, RESULT.replace("ours", "theirs").replace(",100,", ",105,"))
+    write_seeds(tmp_path, "paper/toy/line/ours", VALUES)
+    built = build(tmp_path, registered(), "toy", "paper")
+    assert (row(built).verdict, row(built).coarse) == ("equivalent", True)
+    assert "as wide as the range of all reported methods" in row(built).reason
+    assert any(line.rstrip().endswith("equivalent, as all methods are") for line in shown(built))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -53,7 +54,7 @@ def render(comparison: Comparison, task: str | None = None, method: str | None =
     parts += [
         Text(f"  {task}: {note}", style="dim") for task, note in {row.task: row.note for row in rows}.items() if note
     ]
-    parts += [Text(f"  {line}", style="dim") for line in dict.fromkeys(filter(None, map(context_of, rows)))]
+    parts += [Text(f"  {line}", style="dim") for line in dict.fromkeys(chain.from_iterable(map(context_of, rows)))]
     if comparison.source != "authors" and any(row.setting for row in rows):
         parts += [Text(), settings_table(rows)]
     if claims:
@@ -106,13 +107,15 @@ def verdict_of(row: ComparisonRow) -> str:
     return row.verdict.removesuffix(" (budget)")
 
 
-def context_of(row: ComparisonRow) -> str:
-    """What others report in the same metric: 'KeyCorridorS3R3, train/return, not judged: rnd 0.89, ride 0.9'."""
-    if not row.context:
-        return ""
-    numbers = ", ".join(f"{one.method} {one.value:g}" for one in row.context[:8])
-    more = f" and {len(row.context) - 8} more" if len(row.context) > 8 else ""
-    return f"{row.task}, {row.metric}, context that judges nothing: {numbers}{more} (results/reference)"
+def context_of(row: ComparisonRow) -> list[str]:
+    """What others report in the same metric, a line a source; it judges nothing."""
+    by_source: dict[str, list[str]] = {}
+    for one in row.context:
+        by_source.setdefault(one.source, []).append(f"{one.method} {one.value:g}")
+    return [
+        f"{row.task} {row.setting}, context that judges nothing: {', '.join(numbers)} ({source})"
+        for source, numbers in by_source.items()
+    ]
 
 
 def section_of(row: ComparisonRow) -> str:
