@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -13,9 +15,23 @@ from mirl.signals import Stopped
 from mirl.suite.cli import host, judging, running
 from mirl.terminal import speak_plainly
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 for group in (running, judging, host):
     app.add_typer(group.app)
+
+
+@app.callback(invoke_without_command=True)
+def suite(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
+) -> None:
+    """The reproducibility suite: runs experiments of papers, and says whether they reproduce."""
+    if version:
+        sys.stdout.write(f"mirl {metadata.version('mirl')}\n")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        sys.stderr.write(context.get_help() + "\n")
+        raise typer.Exit(2)
 
 
 def main() -> None:

@@ -82,6 +82,34 @@ def show_power(place: Path, experiments: Experiments, papers: Sequence[str]) -> 
 
 
 @app.command()
+def findings(paper: PaperOption = None, root: Root = None) -> None:
+    """What was found so far, as the documents' tables: a line a paper, or the claims and results of one."""
+    from mirl.suite import findings as finding
+
+    place, experiments = open_experiments(root)
+    if paper:
+        found = finding.of_paper(place, experiments, registry.choose_paper(experiments, paper))
+    else:
+        found = finding.overview(place, experiments)
+    sys.stdout.write(found + "\n")
+
+
+@app.command()
+def documents(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 where a table is old.")] = False,
+    root: Root = None,
+) -> None:
+    """Renew the tables in README.md, docs and the papers' READMEs that a command makes."""
+    from mirl.suite import documents as renewing
+
+    place, _ = open_experiments(root)
+    old = [path for path, _ in renewing.changed(place)] if check else renewing.write(place)
+    for path in old:
+        console.print(f"{path.relative_to(place)} {'is old: mirl documents renews it' if check else 'renewed'}")
+    raise typer.Exit(1 if check and old else 0)
+
+
+@app.command()
 def compare(
     paper: PaperOption = None,
     task: TaskOption = None,

@@ -1,0 +1,76 @@
+"""`mirl findings`: what was found so far, from results/published alone, as the tables that the documents show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mirl.clock import describe_duration
+from mirl.files import read_json
+from mirl.suite import listing
+from mirl.suite.experiments import Experiments
+from mirl.verdict import comparison
+from mirl.verdict.claims import ClaimRow
+from mirl.verdict.comparison import Comparison
+from mirl.verdict.tables import cells_of_claim
+
+PAPER_COLUMNS = ("paper", "results at the paper's budget", "their verdicts", "claims", "finished runs", "computing")
+CLAIM_COLUMNS = ("claim", "on", "P(better)", "95 % CI", "p", "seeds", "verdict", "why")
+
+
+def overview(root: Path, experiments: Experiments) -> str:
+    """A line a paper: how much of it was run, and what came of it."""
+    lines = []
+    for paper in experiments.papers:
+        built = comparison.build(root, experiments, paper, "paper", "published")
+        rows = [row for row in built.rows if "@" not in row.method]
+        run = [row for row in rows if row.ours.n]
+        seconds = wall_seconds(root, paper)
+        lines.append(
+            [
+                f"[{paper}](docs/findings.md#{paper.replace('_', '-')})",
+                f"{len(run)} of {len(rows)} run",
+                counted(row.verdict for row in run),
+                counted(claim.verdict for claim in built.claims),
+                str(len(seconds)),
+                describe_duration(sum(seconds)) if seconds else "–",
+            ]
+        )
+    return table(PAPER_COLUMNS, lines)
+
+
+def of_paper(root: Path, experiments: Experiments, paper: str) -> str:
+    """The claims of a paper that were tested, then every result that was run, at either budget."""
+    listed = list(listing.entries(root, experiments, [paper], "published"))
+    built = comparison.build(root, experiments, paper, "paper", "published")
+    return f"{claims_table(built)}\n\n{listing.markdown(listed)}"
+
+
+def claims_table(built: Comparison) -> str:
+    """One line a claim with runs; how many have none."""
+    tested = [claim for claim in built.claims if claim.verdict != "not run"]
+    left = f"{len(built.claims) - len(tested)} of {len(built.claims)} claims have no finished runs yet."
+    return f"{table(CLAIM_COLUMNS, map(claim_cells, tested))}\n\n{left}" if tested else left
+
+
+def claim_cells(claim: ClaimRow) -> list[str]:
+    _, *numbers, verdict = cells_of_claim(claim)
+    on = "; ".join(filter(None, (", ".join(claim.tasks), claim.setting)))
+    return [f"{claim.statement}: {claim.better} over {claim.worse}", on, *numbers, verdict, claim.reason]
+
+
+def wall_seconds(root: Path, paper: str) -> list[float]:
+    """Of every published run."""
+    manifests = (root / "results/published" / paper).glob("*/*/*/seed*/manifest.json")
+    return [float(read_json(path)["wall_s"]) for path in sorted(manifests)]
+
+
+def counted(words: Iterable[str]) -> str:
+    """'5 inconclusive, 3 no reference', the most frequent first."""
+    return ", ".join(f"{number} {word}" for word, number in Counter(words).most_common()) or "–"
+
+
+def table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
