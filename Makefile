@@ -20,7 +20,7 @@ RUNS    = $(CHOICE) $(call option,METHOD,method) $(call option,SEEDS,seeds) $(ca
 HOW     = $(call option,EXECUTOR,executor) $(call option,RETRIES,retries) $(call option,RUNS_PER_GPU,runs-per-gpu) $(call option,RUNNER,runner)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup suite reproduce reproduce-all plan list status compare regress report bench check images image image-check \
+.PHONY: help setup suite reproduce reproduce-all plan list status compare regress documents report bench check images image image-check \
 	doctor test test-suite test-cluster lint lint-suite lock clean
 
 help: ## this list
@@ -52,6 +52,9 @@ compare: suite ## verdicts of PAPER [TASK BUDGET] against the paper's numbers
 
 regress: suite ## tiny runs of [PAPER TASK METHOD] against the regression bands
 	@$(MIRL) regress $(CHOICE) $(call option,METHOD,method) $(call option,JOBS,jobs)
+
+documents: suite ## renew the tables in README.md and docs that a command makes
+	@$(MIRL) documents
 
 report: suite ## a site of all results, or of PAPER [BUDGET], to open in a browser; OWN=1: of this host's runs
 	@$(MIRL) report $(call option,PAPER,paper) $(call option,BUDGET,budget) $(if $(OWN),--runs)

@@ -8,9 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from mirl.suite import documents
 from mirl.suite import experiments as registry
-from mirl.suite import listing
 from mirl.verdict import power, power_tables
 
 ROOT = Path(__file__).parents[1]
@@ -41,10 +42,16 @@ def test_every_local_link_of_a_document_leads_somewhere(document: Path):
     assert not [link for pair in links for link in pair if link and not (document.parent / link).exists()]
 
 
-def test_the_readmes_table_of_experiments_is_the_one_that_mirl_list_prints():
-    experiments = registry.load(ROOT / "reproduce.yaml")
-    listed = list(listing.entries(ROOT, experiments, list(experiments.papers), "published"))
-    assert listing.markdown(listed) in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_tables_of_documents_are_those_that_their_commands_print():
+    assert [str(path.relative_to(ROOT)) for path, _ in documents.changed(ROOT)] == []
+
+
+def test_the_front_page_is_short_and_its_first_screen_has_what_a_reader_wants():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 150
+    first = "\n".join(lines[:40])
+    for wanted in ("make reproduce PAPER=", "make test", "<!-- mirl findings -->", "](docs/findings.md)", "!["):
+        assert wanted in first
 
 
 @pytest.mark.parametrize(
@@ -89,6 +96,30 @@ def test_the_number_that_the_verdicts_page_adds_can_be_added(tmp_path: Path):
     done = subprocess.run([MIRL, *words, "--root", tmp_path], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "results/reference/mime.csv").exists()
+
+
+def test_the_jobs_of_the_workflow_are_parts_of_what_a_change_must_pass():
+    """.ci/run is called whole; what runs beside it is nothing else, and every paper has its job."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    whole = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    lines = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
+    assert lines["whole"][-1] == ".ci/run"
+    assert jobs["whole"]["needs"] == [name for name in jobs if name != "whole"]
+    matrix = jobs["paper"]["strategy"]["matrix"]["include"]
+    regressed = re.findall(r"make regress PAPER=(\S+) TASK=(\S+)", whole)
+    assert [(one["paper"], one["task"]) for one in matrix] == regressed
+    assert {paper for paper, _ in regressed} == {path.parent.name for path in ROOT.glob("papers/*/pyproject.toml")}
+    for line in (line for name in ("lint", "suite") for line in lines[name] if line.startswith("make")):
+        part = line.removesuffix("-suite")  # `make test` is the suite's tests and every paper's
+        assert re.search(rf"^{part.replace('make test', 'make -j2 -O test')}$", whole, flags=re.MULTILINE)
+
+
+def test_the_issue_template_asks_for_what_is_there():
+    template = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/does-not-reproduce-here.yml").read_text(encoding="utf-8"))
+    text = " ".join(str(part["attributes"]) for part in template["body"])
+    assert set(re.findall(r"`make ([a-z]+)`", text)) <= targets()
+    assert len({part["id"] for part in template["body"] if "id" in part}) == 5
+    assert "manifest.json" in text
 
 
 @pytest.mark.slow

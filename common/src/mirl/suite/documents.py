@@ -36,7 +36,10 @@ def renew(text: str, path: Path, output_of: Callable[[list[str]], str]) -> str:
     """A document with the tables that `output_of` gives for their commands; raises ConfigError for another command."""
 
     def block(match: re.Match[str]) -> str:
-        words = shlex.split(match["words"])
+        try:
+            words = shlex.split(match["words"])
+        except ValueError as error:
+            raise ConfigError(f"{path}: `mirl {match['words']}`: {error}") from None
         if words[0] not in COMMANDS:
             raise ConfigError(
                 f"{path} names `mirl {match['words']}`; a document's tables come from {' or '.join(COMMANDS)}"
