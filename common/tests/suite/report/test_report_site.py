@@ -60,6 +60,7 @@ def test_a_questioned_number_says_so_wherever_it_stands(site: Path):
     for number, fact in (("32.00 ± 1.60 (?)", "a seed stands there twice"), ("7.00", "its seeds are those of <line>")):
         assert number in paper
         assert f"questioned: {fact}" in paper
+    assert "A fact speaks against the reported number of ours; near: the table says which." in paper
     table = (site / "data/toy/verdicts.csv").read_text()
     assert "a seed stands there twice" in table
 

@@ -89,6 +89,13 @@ def bounds_sentence(task: TaskReport) -> str:
     return (", ".join(bounds) + " (dotted where it lies near).").capitalize() if bounds else ""
 
 
+def questioned_sentence(task: TaskReport) -> str:
+    """'A fact speaks against the reported number of ours; far: the table says which.'; '' where none does."""
+    rows = [row for row in judged_rows(task) if row.ours.n and row.reference and row.reference.questioned]
+    names = ["; ".join(filter(None, (row.method, row.setting))) for row in rows]
+    return f"A fact speaks against the reported number of {', '.join(names)}: the table says which." if names else ""
+
+
 def joints(name: str) -> Markup:
     """A name that a narrow column may break after its joints."""
     return Markup(breakable(name))
@@ -102,6 +109,6 @@ FILTERS = {
     one.__name__: one
     for one in (
         admitted, bounds_sentence, cells_of, command, compact, count, counted, duration, file_kind, joints, number,
-        sentence, shown, state, tasks_of, window,
+        questioned_sentence, sentence, shown, state, tasks_of, window,
     )
 }  # fmt: skip

@@ -18,7 +18,9 @@ LOOKS = {
     "equivalent": Look("equal", "good", "within the registered margin of the reported number"),
     "better": Look("up", "better", "apart from the reported number, on the better side"),
     "worse": Look("down", "bad", "apart from the reported number, on the worse side"),
-    "inconclusive": Look("half", "doubt", "too few seeds, or neither test decides; never a pass"),
+    "inconclusive": Look(
+        "half", "doubt", "too few seeds, no test that decides, or a reported number that is questioned; never a pass"
+    ),
     "no reference": Look("ring", "plain", "finished here; no number was published, or none was found"),
     "not comparable (budget)": Look("square", "plain", "shorter than what the paper reports"),
     "not run": Look("dot", "quiet", "nothing finished here"),
