@@ -18,6 +18,7 @@ from mirl.terminal import speak_plainly
 COMMANDS = {
     "train": "train one seed into one run directory; the same command again continues",
     "evaluate": "judge a trained run with the paper's test protocol",
+    "policy": "write a trained run's weights alone, small enough to publish",
     "demo": "train, evaluate and print the comparison",
     "describe": "tasks, methods, config fields with units and sources, parameter counts",
     "bench": "measure acting, updating and both together, beside the machine's own speed",
@@ -71,6 +72,9 @@ class Paper:
     effective: Callable[[str, Any], Any] = lambda task, config: config
     """(task, config as it was asked for) -> the config that will run: what one field changes in others is changed in
     here, so that run directory and manifest hold the values that were run."""
+    policy: Callable[[Path, Path], None] | None = None
+    """(folder of a checkpoint, empty folder): write there the files that `evaluate` reads of a checkpoint, with zeros
+    for what only training needs (see mirl.policy.blank). None where even so they would be too large to publish."""
     programs: tuple[str, ...] = ()
     """Scripts of the original that a command line may begin with, in whatever folder."""
     commands: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)

@@ -145,6 +145,19 @@ def another_gym(tree: Path) -> None:
     change(tree / HERE, lock_sha256=sha(lock.read_text()), versions=imported)
 
 
+def with_policy(tree: Path, content: bytes = b"weights", **changes: Any) -> Path:
+    """Give the published run a policy."""
+    folder = tree / PUBLISHED / "policy"
+    folder.mkdir()
+    (folder / "state.pt.gz").write_bytes(content)
+    files = {"state.pt.gz": hashlib.sha256(content).hexdigest()}
+    checkpoint = "d" * 64
+    change(tree / PUBLISHED, files={**manifest()["files"], "checkpoint/latest.json": checkpoint})
+    facts = {"checkpoint_sha256": checkpoint, "env_step": 20, "files": files, **changes}
+    (folder / "policy.json").write_text(json.dumps(facts))
+    return folder
+
+
 def changed_config(tree: Path) -> None:
     change(tree / HERE, config={**manifest()["config"], "speed": 2.0})
 
@@ -196,6 +209,16 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
     ("manifest-schema", "manifest.json is not valid JSON",
      lambda tree: (tree / HERE / "manifest.json").write_text('{"schema_version": 1, ')),
     ("manifest-schema", "manifest.json is empty", lambda tree: (tree / HERE / "manifest.json").write_text("")),
+    ("published-policy", "policy/policy.json is of another run's checkpoint",
+     lambda tree: with_policy(tree, checkpoint_sha256="e" * 64)),
+    ("published-policy", "policy/state.pt.gz does not have the sha256 that policy.json records",
+     lambda tree: (with_policy(tree) / "state.pt.gz").write_bytes(b"others")),
+    ("published-policy", "policy/more.pt is not named in policy.json",
+     lambda tree: (with_policy(tree) / "more.pt").write_bytes(b"others")),
+    ("published-policy", "policy/policy.json or a file that it names cannot be read",
+     lambda tree: (with_policy(tree) / "policy.json").write_text("")),
+    ("published-policy", "5,000,000 are allowed",
+     lambda tree: with_policy(tree, bytes(5_000_000))),
     ("run-record", "run.json is not as the contract says: env_step: Input should be a valid integer, got 'many'",
      lambda tree: (tree / HERE / "run.json").write_text('{"env_step": "many"}')),
     ("manifest-complete", "config has total_env_steps 'many'",
@@ -325,6 +348,11 @@ def test_a_budget_may_register_a_fidelity_of_its_own(results: Path, experiments:
 
 
 def test_a_good_tree_passes(results: Path, experiments: Experiments) -> None:
+    assert check(results, experiments) == []
+
+
+def test_a_whole_policy_passes(results: Path, experiments: Experiments) -> None:
+    with_policy(results)
     assert check(results, experiments) == []
 
 

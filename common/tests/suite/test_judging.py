@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,15 @@ from toy.whole import vouch_anew
 EIGHT = "0,1,2,3,4,5,6,7"
 
 
-def finish(root: Path, budget: str, seeds: list[int] | None = None) -> None:
+def finish(root: Path, budget: str, seeds: list[int] | None = None, save_every: int = 1000) -> None:
     """Finish runs as `mirl run` would, without its processes."""
     experiments = registry.load(root / "reproduce.yaml")
     for spec in registry.select(experiments, budget, "toy", seeds=seeds):
         words = runner.train_arguments(experiments, spec)
         directory = root / "results/runs" / str(spec)
-        assert main(PAPER, [*words, "--run-dir", str(directory), "--no-tensorboard", "--save-every", "1000"]) == 0
+        assert (
+            main(PAPER, [*words, "--run-dir", str(directory), "--no-tensorboard", "--save-every", str(save_every)]) == 0
+        )
 
 
 def test_bands_are_recorded_with_a_reason_and_hold_the_next_runs(mirl, root: Path):
@@ -98,14 +102,60 @@ def test_a_comparison_prints_its_rows_and_writes_verdict_json(mirl, root: Path):
 
 
 def test_published_runs_are_small_valid_and_the_same_bytes_again(mirl, root: Path):
-    finish(root, "tiny")
+    finish(root, "tiny", save_every=100)
     assert mirl("publish", "--paper", "toy", "--budget", "tiny").returncode == 0
     folder = root / "results/published/toy"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert len(before) == 4 * 3 + 1
+    assert len(before) == 4 * (3 + 3) + 1  # manifest, tables and policy of each run, and the summary
     assert mirl("publish", "--paper", "toy", "--budget", "tiny").returncode == 0
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert mirl("check", "results/published").returncode == 0
+
+
+def test_the_policy_of_a_published_run_is_tested_and_filmed(mirl, root: Path):
+    finish(root, "tiny", save_every=100)
+    published = mirl("publish", "--paper", "toy", "--budget", "tiny", "--method", "drift")
+    assert published.stdout.splitlines()[0].startswith(
+        "results/published/toy/tiny/line/drift/seed0  policy after 200 env steps, "
+    )
+    run = root / "results/runs/tiny/toy/line/drift/seed1"
+    before = evaluated(root, run)
+    shutil.rmtree(root / "results/runs")
+    watched = mirl("watch", "toy", "line", "drift", "--seed", "1", "--episodes", "3", "--out", "film.mp4")
+    assert watched.returncode == 0, watched.stderr
+    assert watched.stdout.startswith(before)
+    assert watched.stdout.endswith("film.mp4 shows tiny/toy/line/drift/seed1\n")
+    assert (root / "film.mp4").read_text() == "a film"
+
+
+def evaluated(root: Path, run: Path) -> str:
+    """What the toy's own `evaluate` prints of a run directory."""
+    command = [str(root / "papers/toy/.venv/bin/python"), "-m", "toy", "evaluate", "--run-dir", str(run)]
+    return subprocess.run([*command, "--episodes", "3"], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("line", "drift"), "no policy of toy/line/drift is published (none of toy is)"),
+        (("lime", "drift"), "no task 'lime' in paper toy; did you mean line?"),
+        (("line", "drift", "--budget", "huge"), "no budget 'huge'"),
+    ],
+)
+def test_a_policy_that_is_not_there_is_one_line(mirl, words, message):
+    refused = mirl("watch", "toy", *words)
+    assert refused.returncode == 2
+    assert message in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_run_whose_paper_is_not_set_up_is_published_without_its_policy(mirl, root: Path):
+    finish(root, "tiny")
+    (root / "papers/toy/.venv/bin/python").unlink()
+    published = mirl("publish", "--paper", "toy", "--budget", "tiny", "--method", "drift")
+    assert published.returncode == 0
+    assert published.stdout.count("no policy (papers/toy/.venv is not set up; run: make setup PAPER=toy)") == 2
+    assert not list(root.glob("results/published/**/policy"))
 
 
 def test_only_finished_runs_are_published(mirl):

@@ -12,7 +12,7 @@ from mirl.config import ConfigError
 from mirl.measure import measure, peak_memory_mib
 from mirl.paper import Paper, main
 from toy.config import CONFIGS, DIMENSIONS, configure
-from toy.train import TrainState, evaluate, train, update
+from toy.train import TrainState, evaluate, train, update, write_policy
 
 
 def parameter_counts(task: str, method: str) -> Mapping[str, int]:
@@ -58,6 +58,7 @@ PAPER = Paper(
     original=original,
     versions=versions,
     outputs=("position.txt",),
+    policy=write_policy,
     programs=("walk.py",),
 )
 

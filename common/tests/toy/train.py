@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,12 @@ class TrainState:
         self.position = np.load(folder / "parameters.npz", allow_pickle=False)["position"]
         counters = json.loads((folder / "counters.json").read_text())
         self.env_step, self.generator.bit_generator.state = counters["env_step"], counters["generator"]
+
+
+def write_policy(saved: Path, folder: Path) -> None:
+    """All of it: a walker has nothing that only training needs."""
+    for name in ("parameters.npz", "counters.json"):
+        shutil.copyfile(saved / name, folder / name)
 
 
 def train(run: Run, config: WalkConfig) -> None:

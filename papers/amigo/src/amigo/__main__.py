@@ -10,6 +10,7 @@ from amigo.describe import parameter_counts
 from amigo.evaluate import SETTINGS, evaluate, play_weights
 from amigo.files import OUTPUTS
 from amigo.original import translate
+from amigo.state import write_policy
 from amigo.train import train
 from mirl.paper import Paper, main
 from mirl.versions import torch_versions
@@ -30,6 +31,7 @@ PAPER = Paper(
     versions=torch_versions,
     outputs=OUTPUTS,
     commands={"weights": play_weights},
+    policy=write_policy,
 )
 
 if __name__ == "__main__":

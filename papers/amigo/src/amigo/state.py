@@ -11,6 +11,10 @@ from amigo.agent import Agent
 from amigo.rollout import Actors
 from amigo.statistics import Means
 from amigo.unrolls import Unrolls, join
+from mirl.policy import blank
+
+POLICY = ("agent/student/parameters", "agent/teacher/optimiser/parameters", "agent/teacher/difficulty")
+"""What of state.pt is published."""
 
 
 class TrainState:
@@ -61,3 +65,9 @@ class TrainState:
             self.means.load(state["means"])
             self.leftover = Unrolls(**state["leftover"]).to("cpu") if state["leftover"] else None
             self.actors.load({name: value.cpu() for name, value in state["actors"].items()})
+
+
+def write_policy(saved: Path, folder: Path) -> None:
+    """Student's and teacher's networks of a checkpoint, as evaluation reads them; all other tensors are zeros."""
+    state = torch.load(saved / "state.pt", weights_only=True, map_location="cpu")
+    torch.save(blank(state, POLICY), folder / "state.pt")

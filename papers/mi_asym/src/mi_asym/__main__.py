@@ -13,6 +13,7 @@ from mi_asym.original import SCRIPTS, translate
 from mi_asym.replay_command import run_replay
 from mi_asym.stage_commands import run_collect, run_pretrain
 from mi_asym.stages import check
+from mi_asym.state import write_policy
 from mi_asym.train import train
 from mirl.paper import Paper, main
 from mirl.versions import torch_versions
@@ -33,6 +34,7 @@ PAPER = Paper(
     versions=torch_versions,
     check=check,
     effective=effective,
+    policy=write_policy,
     programs=SCRIPTS,
     commands={"collect": run_collect, "pretrain": run_pretrain, "replay": run_replay},
 )

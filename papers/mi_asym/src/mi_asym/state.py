@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mi_asym.agents.base import Agent
+from mi_asym.agents.base import TARGET, Agent
 from mi_asym.replay import Replay
+from mirl.policy import blank
 
 
 class Means:
@@ -97,3 +98,10 @@ def read_agent(folder: Path) -> dict[str, Any]:
     """agent.pt of a checkpoint."""
     state: dict[str, Any] = torch.load(folder / "agent.pt", weights_only=True, map_location="cpu")
     return state
+
+
+def write_policy(saved: Path, folder: Path) -> None:
+    """The networks of a checkpoint, targets apart, as evaluation reads them; all other tensors are zeros."""
+    state = read_agent(saved)
+    networks = [f"agent/parts/{name}" for name in state["agent"]["parts"] if not name.startswith(TARGET)]
+    torch.save(blank(state, networks), folder / "agent.pt")

@@ -10,6 +10,7 @@ from mime.evaluate import SETTINGS
 from mime.files import OUTPUTS
 from mime.methods import METHODS, check, configure, evaluate_method, parameter_counts, train_method
 from mime.original import translate
+from mime.state import write_policy
 from mirl.paper import Paper, main
 from mirl.versions import torch_versions
 
@@ -28,6 +29,7 @@ PAPER = Paper(
     original=translate,
     versions=torch_versions,
     outputs=OUTPUTS,
+    policy=write_policy,
     check=check,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import gym
@@ -37,3 +38,8 @@ class TrainState:
         self.environment.np_random.set_state(
             (goals["name"], keys, goals["position"], goals["has_gauss"], goals["gauss"])
         )
+
+
+def write_policy(saved: Path, folder: Path) -> None:
+    """All of state.pt: it holds what is learnt and the generator of goals, for PEARL its optimisers as well."""
+    shutil.copyfile(saved / "state.pt", folder / "state.pt")

@@ -16,6 +16,7 @@ from sami.fidelity import FIDELITIES, configure
 from sami.files import OUTPUTS
 from sami.original import ALIASES, translate
 from sami.settings import TASKS
+from sami.state import write_policy
 from sami.train import train
 
 PAPER = Paper(
@@ -33,6 +34,7 @@ PAPER = Paper(
     original=translate,
     versions=versions,
     outputs=OUTPUTS,
+    policy=write_policy,
     check=check,
 )
 

@@ -7,9 +7,13 @@ from typing import Any
 
 import torch
 
+from mirl.policy import blank
 from sami.agent import Agent
 from sami.replay import TrajectoryBuffer
 from sami.rollout import Player
+
+POLICY = ("agent/actor", "agent/encoder")
+"""What of state.pt is published."""
 
 
 class TrainState:
@@ -52,3 +56,9 @@ def load_learnt(folder: Path) -> dict[str, Any]:
     """state.pt of a checkpoint, its tensors on the CPU."""
     state: dict[str, Any] = torch.load(folder / "state.pt", weights_only=True, map_location="cpu")
     return state
+
+
+def write_policy(saved: Path, folder: Path) -> None:
+    """The actor and the context encoder of a checkpoint, as evaluation reads them; all other tensors are zeros."""
+    state = torch.load(saved / "state.pt", weights_only=True, map_location="cpu")
+    torch.save(blank(state, POLICY), folder / "state.pt")

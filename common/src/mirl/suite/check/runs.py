@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mirl import config as configs
 from mirl.files import sha256
+from mirl.policy import FOLDER, fault_of
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import RunFolder
 from mirl.suite.experiments import Experiments, registered_fields
@@ -162,13 +163,23 @@ def published_revision(run: RunFolder, experiments: Experiments) -> Sentences:
 
 @named("published-small", RunFolder)
 def published_small(run: RunFolder, experiments: Experiments) -> Sentences:
-    """A published run holds its manifest and its two gzipped tables, and nothing else."""
-    allowed = {"manifest.json", *(f"{name}.gz" for name in TABLES)}
+    """A published run holds its manifest, its two gzipped tables and perhaps a policy, and nothing else."""
+    allowed = {"manifest.json", *(f"{name}.gz" for name in TABLES), FOLDER}
     for path in sorted(run.path.iterdir()) if run.place == "published" else ():
         if path.name not in allowed:
             yield f"holds {path.name}; only {', '.join(sorted(allowed))} belong there"
         elif path.suffix == ".gz":
             yield from unreadable(path)
+
+
+@named("published-policy", RunFolder)
+def published_policy(run: RunFolder, experiments: Experiments) -> Sentences:
+    """A published policy is small, has the sha256 that it records, and is of the checkpoint that the manifest names."""
+    folder = run.path / FOLDER
+    if run.place == "published" and run.manifest and folder.is_dir():
+        fault = fault_of(folder, run.raw)
+        if fault:
+            yield f"{FOLDER}/{fault}"
 
 
 def unreadable(path: Path) -> Sentences:

@@ -211,13 +211,42 @@ def publish(
     budget: BudgetOption = "paper",
     root: Root = None,
 ) -> None:
-    """Copy finished runs, made small, into results/published."""
+    """Copy finished runs, made small, and their policies into results/published."""
+    from mirl.suite import policies
     from mirl.suite import publish as publishing
 
     place, experiments = open_experiments(root)
     specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
-    for folder in publishing.publish(place, experiments, specs):
-        console.print(str(folder.relative_to(place)))
+    for spec, folder in zip(specs, publishing.publish(place, experiments, specs), strict=True):
+        console.print(f"{folder.relative_to(place)}  {policies.keep(place, spec)}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def watch(
+    paper: Annotated[str, typer.Argument(metavar="PAPER", help="Which paper.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Which task.")],
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Which method, or method@variant.")],
+    seed: Annotated[int | None, typer.Option(min=0, help="Default: the first.", show_default=False)] = None,
+    budget: Annotated[str | None, typer.Option(help="Default: paper, where there is one.", show_default=False)] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes of the test beside the film.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="An .mp4 file; default: named by the run.", show_default=False)
+    ] = None,
+    root: Root = None,
+) -> None:
+    """Test the policy of a published run and film it."""
+    from mirl.suite import policies
+
+    place, experiments = open_experiments(root)
+    (wanted, *_) = registry.select(experiments, budget or "paper", paper, task, method)
+    spec = policies.choose_policy(
+        place, wanted.paper, wanted.task, wanted.labelled_method, wanted.budget if budget else None, seed
+    )
+    film = out or Path(f"{spec.paper}-{spec.task}-{spec.labelled_method}-seed{spec.seed}.mp4")
+    code = policies.watch(place, spec, film, ["--episodes", str(episodes)])
+    if code == 0:
+        console.print(f"{film} shows {spec}", markup=False, soft_wrap=True)
+    raise typer.Exit(code)
 
 
 @app.command()
