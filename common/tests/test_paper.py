@@ -29,8 +29,8 @@ from toy.driver import complaint, contents, record, toy, train
 
 RUN = "--task line --method drift --seed 0 --run-dir {dir}"
 BAD = {
-    "trian": "no command 'trian'; did you mean train? (commands: train, evaluate, demo, describe, bench)",
-    "fly": "no command 'fly' (commands: train, evaluate, demo, describe, bench)",
+    "trian": "no command 'trian'; did you mean train? (commands: train, evaluate, policy, demo, describe, bench)",
+    "fly": "no command 'fly' (commands: train, evaluate, policy, demo, describe, bench)",
     "train": "--task is needed (line, plane)",
     "train --task line": "--method is needed (random_walk, drift)",
     "train --task line --method drift --run-dir {dir}": "--seed is needed",
