@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,16 @@ def test_the_jobs_of_the_workflow_are_parts_of_what_a_change_must_pass():
     for line in (line for name in ("lint", "suite") for line in lines[name] if line.startswith("make")):
         part = line.removesuffix("-suite")  # `make test` is the suite's tests and every paper's
         assert re.search(rf"^{part.replace('make test', 'make -j2 -O test')}$", whole, flags=re.MULTILINE)
+
+
+def test_every_place_that_tells_the_version_tells_the_same():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]
+    packages = {
+        path: tomllib.loads(path.read_text())["project"]["version"]
+        for path in [ROOT / "common/pyproject.toml", *ROOT.glob("papers/*/pyproject.toml")]
+    }
+    assert set(packages.values()) == {cited}
+    assert f"## {cited}," in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_the_issue_template_asks_for_what_is_there():
