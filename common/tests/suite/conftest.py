@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 
-from mirl.suite import venvs
+from mirl.suite import cli, venvs
 
 TESTS = Path(__file__).parents[1]
 
@@ -85,5 +86,19 @@ def mirl(root: Path) -> Mirl:
             [sys.executable, "-m", "mirl.suite.cli", *words],
             cwd=root, capture_output=True, text=True, timeout=120, env={**os.environ, **environment},
         )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def mirl_here(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mirl:
+    """The same command line in this process: a start of Python for each of many commands would take minutes."""
+    monkeypatch.chdir(root)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = typer.main.get_command(cli.app)
+        code = cli.guarded(lambda: command.main(list(words), prog_name="mirl", standalone_mode=False))
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, said.out, said.err)
 
     return run

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 
-from mirl.suite import cli
 from mirl.suite.results import read_references
 
 ROW = (
@@ -65,27 +63,27 @@ def test_other_rows_keep_their_bytes(mirl, path: Path):
     )
 
 
-def test_a_questioned_number_is_added_and_shown_and_lets_no_verdict_pass(mirl, root: Path, path: Path):
+def test_a_questioned_number_is_added_and_shown_and_lets_no_verdict_pass(mirl_here, root: Path, path: Path):
     fact = "two methods differ by exactly 800"
-    added = mirl("reference", "add", *ROW, "--questioned", fact)
+    added = mirl_here("reference", "add", *ROW, "--questioned", fact)
     assert added.returncode == 0, added.stderr
     assert "being questioned it carries no verdict" in added.stdout
     assert [row.questioned for row in read_references(root, "toy")] == [fact]
-    assert mirl("check", "results/reference").returncode == 0
-    compared = mirl("compare", "--paper", "toy").stdout
+    assert mirl_here("check", "results/reference").returncode == 0
+    compared = mirl_here("compare", "--paper", "toy").stdout
     assert "12.50 ± 2.00 (?)" in compared
     assert f"questioned: {fact}" in " ".join(compared.split())
-    listed = " ".join(mirl("list", "--paper", "toy").stdout.split())
+    listed = " ".join(mirl_here("list", "--paper", "toy").stdout.split())
     assert "12.50 ± 2.00 (?)" in listed
     assert "no verdict against it passes" in listed
 
 
-def test_an_older_table_without_the_column_is_read_and_gains_it_when_it_is_needed(mirl, root: Path, path: Path):
+def test_an_older_table_without_the_column_is_read_and_gains_it_when_it_is_needed(mirl_here, root: Path, path: Path):
     path.parent.mkdir(parents=True)
     header = "task,method,setting,metric,env_steps,value,spread,spread_kind,n,unit,role,provenance,source,note"
     path.write_text(f'{header}\nline,any,,eval/return,,1.00,,,,points,floor,computed,"by hand, twice",\n')
-    assert mirl("check", "results/reference").returncode == 0
-    assert mirl("reference", "add", *ROW, "--questioned", "a fact").returncode == 0
+    assert mirl_here("check", "results/reference").returncode == 0
+    assert mirl_here("reference", "add", *ROW, "--questioned", "a fact").returncode == 0
     assert path.read_text().startswith(
         f'{header},questioned\nline,any,,eval/return,,1.00,,,,points,floor,computed,"by hand, twice",,\n'
     )
@@ -125,21 +123,12 @@ def test_ceilings_and_other_metrics_are_context(mirl):
         ({"setting": "extreme"}, "--metric is needed: reproduce.yaml registers no setting 'extreme' for toy/line"),
     ],
 )  # fmt: skip
-def test_a_wrong_cell_is_one_line_that_names_it_and_nothing_is_written(
-    root: Path, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options, message: str
-):
-    monkeypatch.chdir(root)
-    assert mirl_here("reference", "add", *changed(**options)) == 2
-    refused = capsys.readouterr().err
-    assert message in refused
-    assert refused.count("\n") == 1
+def test_a_wrong_cell_is_one_line_that_names_it_and_nothing_is_written(mirl_here, path: Path, options, message: str):
+    refused = mirl_here("reference", "add", *changed(**options))
+    assert refused.returncode == 2
+    assert message in refused.stderr
+    assert refused.stderr.count("\n") == 1
     assert not path.exists()
-
-
-def mirl_here(*words: str) -> int:
-    """The command line in this process: a start of Python for each of many refusals would take minutes."""
-    command = typer.main.get_command(cli.app)
-    return cli.guarded(lambda: command.main(list(words), prog_name="mirl", standalone_mode=False))
 
 
 def test_a_table_that_is_damaged_is_not_added_to(mirl, path: Path):
