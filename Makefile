@@ -21,7 +21,7 @@ HOW     = $(call option,EXECUTOR,executor) $(call option,RETRIES,retries) $(call
 
 .DEFAULT_GOAL := help
 .PHONY: help setup suite reproduce reproduce-all plan list status compare regress documents report bench check images image image-check \
-	doctor test test-suite test-cluster lint lint-suite lock clean
+	doctor test test-suite fuzz soak test-cluster lint lint-suite lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,12 @@ test-suite: setup
 
 test-%: setup
 	@cd papers/$* && .venv/bin/python -m pytest -q -m "not slow" tests
+
+fuzz: suite ## INPUTS (default: 20000) damaged files and command lines through the commands; `make test` tries 1000
+	@common/.venv/bin/python -m pytest -q common/tests/fuzz --inputs $(or $(INPUTS),20000)
+
+soak: suite ## kill tiny runs of PAPER (default: all that are set up) at random moments for MINUTES (20), compare [JOBS]
+	@$(MIRL) soak $(call option,PAPER,paper) $(call option,MINUTES,minutes) $(call option,JOBS,jobs)
 
 test-cluster: suite ## tests on a real Slurm of two nodes, made here and taken away again; needs root and apt
 	@for paper in amigo mime; do $(MIRL) setup --paper $$paper || exit; done

@@ -10,6 +10,10 @@ import pytest
 from toy import driver
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--inputs", type=int, default=1000, help="how many damaged inputs the fuzz tests try in all")
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An uninterrupted run, to the end, with TensorBoard."""

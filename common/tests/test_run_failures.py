@@ -43,6 +43,16 @@ def shorten(path: Path) -> None:
     setting(lengths=lengths | {"metrics.csv": lengths["metrics.csv"] - 100})(path)
 
 
+def make_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def make_file(path: Path) -> None:
+    shutil.rmtree(path)
+    path.write_text("")
+
+
 def change_a_digit(path: Path) -> None:
     header, row, rest = path.read_text().split("\n", 2)
     path.write_text("\n".join([header, row[:-1] + ("1" if row[-1] == "0" else "0"), rest]))
@@ -60,6 +70,9 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a run.json without attempts": ("run.json", setting(attempts=[]), "(attempts, each with start and status)"),
     "a run.json of numbers": ("run.json", setting(config=3), "lacks what a run says of itself (config)"),
     "a run.json of brackets": ("run.json", lambda path: path.write_text("[" * 100_000), "is not valid JSON"),
+    "a folder in place of run.json": ("run.json", make_folder, "is not valid JSON"),
+    "a folder in place of latest.json": ("checkpoint/latest.json", make_folder, "is not valid JSON"),
+    "a file in place of checkpoints": ("checkpoint", make_file, "is no folder"),
     "a shortened count": ("checkpoint/latest.json", shorten, "is damaged (it does not have the sha256 that it names)"),
     "a changed clock": ("checkpoint/latest.json", setting(clocks={}), "is damaged (it does not have the sha256"),
     "changed rows": ("metrics.csv", change_a_digit, "has other rows than its checkpoint counted"),

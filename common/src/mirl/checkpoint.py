@@ -71,6 +71,8 @@ def read_latest(directory: Path) -> dict[str, Any] | None:
     Raises ConfigError where the checkpoint, or a table that it counts on, is damaged or has lost rows.
     """
     path = directory / "checkpoint" / "latest.json"
+    if path.parent.exists() and not path.parent.is_dir():
+        raise ConfigError(f"{path.parent} is no folder; {MEND}")
     if not path.exists():
         return None
     try:

@@ -22,6 +22,10 @@ Config = TypeVar("Config")
 class ConfigError(Exception):
     """Bad input. Its text is one line that names the field, the value and what is allowed; the exit code is 2."""
 
+    def __init__(self, text: str) -> None:
+        """`text` may quote input with line breaks, which become blanks."""
+        super().__init__(" ".join(text.splitlines()))
+
 
 def parse(default: Config, arguments: Sequence[str], program: str, others: Iterable[str] = ()) -> Config:
     """A copy of `default` with the fields that `arguments` name replaced.

@@ -44,7 +44,11 @@ def read_json(path: Path) -> Any:
     """Parsed JSON; raises ValueError naming the file where it cannot be parsed."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # brackets may be nested deeper than Python can follow
+    except (
+        ValueError,
+        RecursionError,
+        IsADirectoryError,
+    ) as error:  # brackets may be nested deeper than Python can follow
         raise ValueError(f"{path} is not valid JSON ({error})") from None
 
 

@@ -11,10 +11,11 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mirl.suite.experiments import RunSpec
-from toy.driver import wait_until
+from toy.driver import saved_step, wait_until
 from toy.whole import write_manifest
 
 TINY = ("reproduce", "--paper", "toy", "--budget", "tiny")
@@ -173,6 +174,23 @@ def test_a_stop_before_the_first_record_is_no_fault(root: Path):
     said, complaint = driver.communicate(timeout=60)
     assert driver.returncode == 1
     assert complaint == "stopping: running experiments save a checkpoint; the same command continues\n"
+    assert said.splitlines()[-1] == "stopped as asked; 0 of 1 runs are finished, the same command continues the others"
+
+
+def test_a_stop_that_reaches_every_process_at_once_is_one_stop(root: Path):
+    """As a scheduler sends it; the trainer is in an update that takes longer than all others take to end."""
+    registered = root / "reproduce.yaml"
+    registered.write_text(registered.read_text().replace("seconds_per_step: 0.02", "seconds_per_step: 0.25"))
+    driver = begin(root, *TINY, "--method", "drift@slow", "--seeds", "0")
+    directory = runs(root, "drift@slow")[0]
+    wait_until(lambda: saved_step(directory) == 20, 60)
+    processes = psutil.Process(driver.pid).children(recursive=True)
+    assert len(processes) >= 3  # the engine, the runner, the trainer
+    for process in [psutil.Process(driver.pid), *processes]:
+        process.terminate()
+    said, _ = driver.communicate(timeout=60)
+    assert json.loads((directory / "run.json").read_text())["status"] == "interrupted"
+    assert saved_step(directory) == 40
     assert said.splitlines()[-1] == "stopped as asked; 0 of 1 runs are finished, the same command continues the others"
 
 

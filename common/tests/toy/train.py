@@ -35,7 +35,7 @@ class TrainState:
     def load(self, folder: Path) -> None:
         self.position = np.load(folder / "parameters.npz", allow_pickle=False)["position"]
         counters = json.loads((folder / "counters.json").read_text())
-        self.env_step, self.generator.bit_generator.state = counters["env_step"], counters["generator"]
+        self.env_step, self.generator.bit_generator.state = int(counters["env_step"]), counters["generator"]
 
 
 def write_policy(saved: Path, folder: Path) -> None:

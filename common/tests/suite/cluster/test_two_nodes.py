@@ -222,3 +222,29 @@ def test_a_fault_in_cluster_yaml_is_one_line(slurm: SlurmHost, root: Path):
     assert driver.returncode == 2
     assert said.count("\n") == 1
     assert "slurm.gres" in said
+
+
+@pytest.mark.parametrize("told", ["the driver alone", "every process of the step"])
+def test_a_drive_inside_somebody_s_srun_step_hears_its_stop(slurm: SlurmHost, root: Path, told: str):
+    """As in a shell of `srun --pty bash`: Slurm's variables are there, and our executor did not begin the run."""
+    words = ("reproduce", "--paper", "toy", "--method", "drift@slow", "--budget", "tiny", "--seeds", "0")
+    step = subprocess.Popen(
+        ["srun", "--gres=gpu:2", sys.executable, "-m", "mirl.suite.cli", *words],
+        cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0,
+    )  # fmt: skip
+    wait_until(lambda: begun(root), 300)
+    [trainer] = begun(root)
+    if told == "the driver alone":
+        [driver] = [
+            one for one in trainer.process.parents() if "reproduce" in one.cmdline() and "srun" not in one.cmdline()
+        ]
+        driver.terminate()
+    else:
+        [number] = slurm.queue()
+        subprocess.run(["scancel", "--signal=TERM", number], check=True)
+    said, _ = step.communicate(timeout=200)
+    assert "stopped as asked; 0 of 1 runs are finished" in said
+    assert attempts(trainer.directory) == ["interrupted"]
+    assert checkpoint_step(trainer.directory) > 0
+    end(begin(root, *words))
+    assert attempts(trainer.directory) == ["interrupted", "finished"]

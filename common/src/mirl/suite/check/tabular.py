@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from functools import lru_cache
 
@@ -28,7 +29,9 @@ def cells(run: RunFolder, name: str, header: str) -> pd.DataFrame:
     good = [line for line in lines[1:] if line.count(",") == len(columns) - 1]
     if not good:
         return pd.DataFrame(columns=columns, dtype=str)
-    return pd.read_csv(io.StringIO("\n".join(good)), names=columns, dtype=str, keep_default_na=False)
+    return pd.read_csv(
+        io.StringIO("\n".join(good)), names=columns, dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE
+    )
 
 
 @lru_cache(maxsize=2)

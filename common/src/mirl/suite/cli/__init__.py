@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Annotated
 
@@ -37,7 +37,13 @@ def suite(
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 something did not finish or does not hold, 2 bad input."""
     speak_plainly()
-    raise SystemExit(guarded(lambda: typer.main.get_command(app).main(prog_name="mirl", standalone_mode=False)))
+    raise SystemExit(run())
+
+
+def run(words: Sequence[str] | None = None) -> int:
+    """Run a command line (default: this process's own); returns the exit code."""
+    command = typer.main.get_command(app)
+    return guarded(lambda: command.main(args=words, prog_name="mirl", standalone_mode=False))
 
 
 def guarded(command: Callable[[], object]) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mirl.config import choose
+from mirl.config import ConfigError, choose
 from mirl.suite import experiments as registry
 from mirl.suite.cli.options import PaperOption, Root, TaskOption, console, one_paper, open_experiments
 
@@ -52,6 +54,43 @@ def selfcheck(paper: PaperOption = None, root: Root = None) -> None:
         except checking.SelfcheckError as error:
             console.print(f"{name}: {error}", style="red", markup=False)
             raise typer.Exit(1) from None
+
+
+@app.command()
+def soak(
+    paper: PaperOption = None,
+    minutes: Annotated[float, typer.Option(min=0.05, help="In all.")] = 20.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Papers at a time.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Of the runs, and of the moments of the kills.")] = 0,
+    root: Root = None,
+) -> None:
+    """Kill tiny runs at random moments, continue them, and compare them with ones that were never killed.
+
+    Default: of all papers that are set up. Exit code 1 where rows differ (that run's folder stays), or where none of a
+    paper's runs came to its end in this time.
+    """
+    from mirl.suite import soak as soaking
+
+    place, experiments = open_experiments(root)
+    ready = [name for name in experiments.papers if (place / "papers" / name / ".venv/.ready").exists()]
+    names = [registry.choose_paper(experiments, paper)] if paper else ready
+    if not names:
+        raise ConfigError("no paper is set up; run: make setup")
+    folder = Path(tempfile.mkdtemp(prefix="mirl-soak-"))
+    figures = soaking.soak(place, experiments, names, folder, minutes, jobs, seed)
+    console.print(f"{'paper':10}{'kills':>8}{'continued':>12}{'compared':>10}{'rows':>10}{'seconds':>10}")
+    for one in figures:
+        console.print(
+            f"{one.paper:10}{one.kills:8,}{one.continued:12,}{one.compared:10,}{one.rows:10,}{one.seconds:10,.0f}"
+        )
+    idle = [one.paper for one in figures if not one.compared and not one.fault]
+    for sentence in [*(f"{one.paper}: {one.fault}" for one in figures if one.fault),
+                     *(f"{name}: no killed run came to its end in this time" for name in idle)]:  # fmt: skip
+        console.print(sentence, style="red", markup=False)
+    if any(one.fault for one in figures):
+        raise typer.Exit(1)
+    shutil.rmtree(folder)
+    raise typer.Exit(1 if idle else 0)
 
 
 @app.command()
