@@ -115,3 +115,12 @@ def test_a_budget_of_a_method_that_the_task_does_not_have_is_refused():
     budgets = {name: {"env_steps": 100, "seeds": [0], "methods": {"nobody": {}}} for name in registry.BUDGETS}
     with pytest.raises(ValidationError, match="budget tiny: no method nobody"):
         registry.Task.model_validate({**TASK, "budgets": budgets})
+
+
+@pytest.mark.parametrize(("empty", "place"), [("papers: {}", "papers"), ("tasks: {}", "papers.toy.tasks")])
+def test_a_registration_of_nothing_is_refused(root: Path, empty: str, place: str):
+    path = root / "reproduce.yaml"
+    whole = path.read_text()
+    path.write_text(whole[: whole.index(empty.split(":")[0] + ":")] + empty + "\n")
+    with pytest.raises(ConfigError, match=rf"reproduce\.yaml: {place}: Dictionary should have at least 1 item"):
+        registry.load(path)

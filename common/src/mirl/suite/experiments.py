@@ -259,7 +259,7 @@ class PaperEntry(Strict):
     """Named sets of overrides."""
     regression: dict[Name, Regression]
     """Per method."""
-    tasks: dict[Name, Task]
+    tasks: dict[Name, Task] = Field(min_length=1)
     claims: tuple[Claim, ...] = ()
 
     @model_validator(mode="after")
@@ -287,7 +287,7 @@ class Experiments(Strict):
     """The whole of reproduce.yaml."""
 
     version: Literal[1]
-    papers: dict[Name, PaperEntry]
+    papers: dict[Name, PaperEntry] = Field(min_length=1)
 
 
 class RunSpec(Strict):
