@@ -368,6 +368,12 @@ def test_every_settings_file_trains_every_method(task: str, switches: str, metho
     assert words[words.index("--num-workers") + 1] == "6"
 
 
+def test_launcher_files_have_the_originals_names():
+    names = [f"navigation-{ring}-sparse.json" for ring in ("wide-ring", "hard-exploration", "close-ring")]
+    assert sorted(PEARL_FILES.values()) == sorted([*names, "pendulum.json", "pendulum-sparse.json"])
+    assert {path.name for path in PEARL_FOLDER.iterdir()} == set(PEARL_FILES.values())
+
+
 @pytest.mark.parametrize("task", PEARL_FILES)
 def test_every_launcher_file_trains_pearl(task: str, tmp_path: Path):
     words = translate(["--config", f"pearl/configs/{PEARL_FILES[task]}", "--output-folder", "x", "--seed", "2"])

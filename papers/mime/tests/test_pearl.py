@@ -106,6 +106,24 @@ def test_bad_values_name_the_flag_and_what_is_allowed(changes: dict[str, object]
         replace(configure("wide_ring", "faithful"), **changes)  # type: ignore[arg-type]
 
 
+# Initial weights
+
+
+def test_networks_begin_as_the_public_implementations():
+    config = configure("pendulum", "faithful")
+    agent = agent_for(make_world("pendulum", config, 0), 0, "cpu")
+    for name, network in agent.networks.items():
+        *hidden, output = (layer for layer in network.body if isinstance(layer, torch.nn.Linear))
+        assert [layer.out_features for layer in hidden] == [200 if name == "encoder" else 300] * 3
+        for layer in hidden:  # the inputs of the first are few: the bound is that of its outputs
+            assert (layer.bias == 0.1).all()
+            assert 0.97 < float(layer.weight.detach().abs().max()) * layer.out_features**0.5 <= 1
+        bound = 1e-3 if name == "policy" else 3e-3
+        for parameter in (output.weight, output.bias):
+            assert float(parameter.detach().abs().max()) <= bound
+        assert float(output.weight.detach().abs().max()) > 0.97 * bound
+
+
 # Mathematics
 
 
@@ -215,6 +233,33 @@ def test_collecting_clears_a_tasks_context_and_keeps_its_replay():
     for task in drawn:
         start, stop = replay.contexts[task]
         assert (stop - start, replay.sizes[task] - stop) == (400, 200)
+
+
+def test_every_phase_begins_with_a_trajectory_from_the_prior(monkeypatch: pytest.MonkeyPatch):
+    world, agent = small_world(num_steps_posterior=300, num_extra_rl_steps_posterior=400)
+    sampler, given, inferred = Sampler(world, agent, Streams(0, 1)), {}, []
+    infer, play = agent.infer, sampler.play
+
+    def noted_infer(context: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        inferred.append(infer(context, noise))
+        return inferred[-1]
+
+    def noted_play(indices: list[int], latent: torch.Tensor, purpose: str) -> object:
+        given[purpose] = latent
+        return play(indices, latent, purpose)
+
+    monkeypatch.setattr(agent, "infer", noted_infer)
+    monkeypatch.setattr(sampler, "play", noted_play)
+    replay = Replay(10, agent.columns.width)
+    phases = collect(sampler, replay)
+    drawn = {purpose: sampler.noise(*latent.shape[:2], purpose) for purpose, latent in given.items()}
+    from_prior = [purpose for purpose in given if torch.equal(given[purpose], drawn[purpose])]
+    assert from_prior == ["prior", "posterior 0", "extra from the prior"]
+    from_posterior = [latent for purpose, latent in given.items() if purpose not in from_prior]
+    assert [tuple(latent.shape[:2]) for latent in from_posterior] == [(3, 1), (3, 1), (3, 3)]
+    assert all(torch.equal(mine, its) for mine, its in zip(from_posterior, inferred, strict=True))
+    counted = {origin: sum(episodes.returns().shape[1] for episodes in phase) for origin, phase in phases.items()}
+    assert counted == {"prior": 3, "posterior": 5}
 
 
 def test_rows_hold_what_was_played():
@@ -342,6 +387,26 @@ def test_a_test_infers_the_task_from_its_earlier_trajectories_only_when_fixed(
     assert seen == ([] if fidelity == "faithful" else [(16, 2, 500, 7)])
     metrics = metrics_of(phases)
     assert metrics["eval/return"] == metrics[f"eval/return_step_{len(phases) - 1}"]
+
+
+def test_a_test_takes_the_policys_likeliest_actions_and_training_does_not():
+    world, agent = small_world(num_steps_per_eval=200)
+    sampler = Sampler(world, agent, Streams(world.config.evaluation_seed, 0, "cpu", "pearl test "))
+    for number, episodes in enumerate(play_test(world, agent, world.config)):
+        latent = sampler.noise(len(world.test), 2, f"trajectory {number}")[:, None].expand(-1, 100, -1, -1)
+        with torch.no_grad():
+            mean, _ = agent.networks["policy"](episodes.observations, latent)
+        torch.testing.assert_close(episodes.actions, mean.tanh())
+    played = sampler.play([0, 3], sampler.noise(2, 1, "x"), "x").episodes
+    assert float(played.actions.std()) > 0.3  # the untrained policy's spread is 1 before tanh
+
+
+def test_the_pendulum_is_tested_on_one_training_pair_as_released_and_on_each_test_pair_when_fixed():
+    tested = {}
+    for fidelity in ("faithful", "fixed"):
+        world = make_world("pendulum", configure("pendulum", fidelity), 0)
+        tested[fidelity] = [(world.tasks[index]["mass"], world.tasks[index]["length"]) for index in world.test]
+    assert tested == {"faithful": [(0.5, 0.7)] * 4, "fixed": [(0.6, 0.6), (0.6, 0.8), (0.8, 0.6), (0.8, 0.8)]}
 
 
 def test_testing_repeats_and_changes_nothing():

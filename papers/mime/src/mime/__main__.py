@@ -9,7 +9,7 @@ from mime.config import FIDELITIES, SETTINGS_FILES
 from mime.evaluate import SETTINGS
 from mime.files import OUTPUTS
 from mime.methods import METHODS, check, configure, evaluate_method, parameter_counts, train_method
-from mime.original import translate
+from mime.original import PROGRAMS, translate
 from mime.state import write_policy
 from mirl.paper import Paper, main
 from mirl.versions import torch_versions
@@ -27,6 +27,7 @@ PAPER = Paper(
     parameter_counts=parameter_counts,
     bench=bench,
     original=translate,
+    programs=PROGRAMS,
     versions=torch_versions,
     outputs=OUTPUTS,
     policy=write_policy,

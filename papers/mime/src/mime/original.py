@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -26,8 +26,17 @@ METHOD_OF_FLAGS = {
 """What train.py's switches ask for (card 2.1)."""
 
 
+PROGRAMS = ("train.py", "test.py")
+"""The scripts of the original that a command line may begin with."""
+
+
 def translate(words: Sequence[str]) -> list[str]:
-    """The original's flags -> `train ...` where --config is given, else `evaluate ...`; raises ConfigError."""
+    """The original's flags -> `train ...` or `evaluate ...`; raises ConfigError.
+
+    What is meant says the script that they begin with, or else whether there is a --config.
+    """
+    if words and not words[0].startswith("-"):
+        return {"train.py": translate_training, "test.py": translate_test}[PurePath(words[0]).name](words[1:])
     if any(word == "--config" or word.startswith("--config=") for word in words):
         return translate_training(words)
     return translate_test(words)
@@ -88,7 +97,7 @@ def pearl_line(options: argparse.Namespace) -> list[str]:
         if vars(options)[flag]:
             raise ConfigError(f"{option_of(flag)} means nothing to pearl, which {options.config.name} asks for")
     settings = pearl.read_settings(find_settings(options.config, pearl.FOLDER))
-    names = {Path(name).stem: task for task, name in pearl.SETTINGS_FILES.items()}
+    names = {pearl.read_settings(pearl.FOLDER / name)["env_name"]: task for task, name in pearl.SETTINGS_FILES.items()}
     task = names[choose("env_name", str(settings["env_name"]), names)]
     wanted = as_dictionary(pearl.config_from(settings, task, "faithful"))
     paper = as_dictionary(pearl.configure(task, "faithful"))

@@ -82,10 +82,10 @@ def class_of(task: Task) -> str | None:
 
 
 def pearl_tasks(environment: gym.Env, training: int) -> list[Task]:
-    """The fixed list that PEARL's task indices mean: training draws, then each test task once (card 4.5)."""
+    """The fixed list that PEARL's task indices mean: training draws, then the test tasks (card 4.5)."""
     unwrapped = environment.unwrapped
     pendulum = isinstance(unwrapped, MetaPendulum)
-    tests = unwrapped.test_tasks() if pendulum else unwrapped.sample_test_tasks(0)
+    tests = unwrapped.pearl_test_tasks() if pendulum else unwrapped.sample_test_tasks(0)
     return [*unwrapped.sample_tasks(training), *tests]
 
 

@@ -24,6 +24,8 @@ NEARNESS = 0.0005
 """Of the length: a distance of the tip from upright strictly below it is success."""
 TRAIN_PAIRS = ((0.5, 0.4), (0.5, 0.5), (0.5, 0.7), (0.7, 0.4), (0.7, 0.5), (0.7, 0.7))
 """(mass, length)."""
+PEARL_TEST_PAIR = (0.5, 0.7)
+"""The training pair that PEARL's released environment tests on."""
 TEST_PAIRS = ((0.6, 0.6), (0.6, 0.8), (0.8, 0.6), (0.8, 0.8))
 
 
@@ -61,6 +63,10 @@ class MetaPendulum(MetaEnvironment):
     def test_tasks(self) -> list[Task]:
         """Each test pair once."""
         return [as_task(pair) for pair in TEST_PAIRS]
+
+    def pearl_test_tasks(self) -> list[Task]:
+        """Each test pair once, or as released one training pair in the place of each (ledger 21)."""
+        return self.test_tasks() if self.every_task else [as_task(PEARL_TEST_PAIR) for _ in TEST_PAIRS]
 
     def reset_task(self, task: Task) -> None:
         self.task = task

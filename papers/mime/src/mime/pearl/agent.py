@@ -58,10 +58,10 @@ class PearlAgent:
     # Acting
 
     @torch.no_grad()
-    def act(self, observations: Tensor, latent: Tensor, noise: Tensor) -> Tensor:
-        """Actions in [-1, 1]; all (..., size) with equal leading dimensions."""
+    def act(self, observations: Tensor, latent: Tensor, noise: Tensor | None) -> Tensor:
+        """Actions in [-1, 1], the policy's likeliest where `noise` is None; all (..., size), leading dimensions equal."""
         mean, log_sd = self.networks["policy"](observations, latent)
-        return squashed(mean, log_sd, noise)[0]
+        return mean.tanh() if noise is None else squashed(mean, log_sd, noise)[0]
 
     @torch.no_grad()
     def infer(self, transitions: Tensor, noise: Tensor) -> Tensor:

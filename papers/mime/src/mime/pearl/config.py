@@ -13,13 +13,13 @@ from mirl.config import ConfigError, no_such, require
 
 FOLDER = Path(__file__).parents[1] / "configs" / "pearl"
 SETTINGS_FILES = {
-    "wide_ring": "navigation-thick-sparse.json",
-    "hard_exploration": "navigation-sparse.json",
-    "close_ring": "navigation-medium-sparse.json",
+    "wide_ring": "navigation-wide-ring-sparse.json",
+    "hard_exploration": "navigation-hard-exploration-sparse.json",
+    "close_ring": "navigation-close-ring-sparse.json",
     "pendulum": "pendulum.json",
     "pendulum_sparse": "pendulum-sparse.json",
 }
-"""The tasks that PEARL knows."""
+"""The tasks that PEARL knows; the files are named as the original names them."""
 ITERATIONS = 500
 """Of a run (card 5.9)."""
 IGNORED = {"env_params"}
@@ -63,9 +63,10 @@ class PearlConfig:
     num_steps_prior: int = 400
     """Environment steps per task with z from the prior; they are the task's context."""
     num_steps_posterior: int = 0
-    """Environment steps per task with z from the posterior, renewed at each trajectory; context as well."""
+    """Environment steps per task, context as well; z is from the prior for the first trajectory, then from the posterior,
+    renewed at each."""
     num_extra_rl_steps_posterior: int = 400
-    """Environment steps per task with z from the posterior that are no context. Trajectories are always whole."""
+    """Environment steps per task that are no context, with z as above. Trajectories are always whole."""
     num_train_steps_per_itr: int = 2000
     """Gradient steps per iteration."""
     evaluation_batches: int = 2
@@ -102,7 +103,8 @@ class PearlConfig:
     use_next_obs_in_context: bool = False
     """Show the encoder the next observation beside observation, action and reward."""
     pendulum_tasks: Literal["released", "every"] = "released"
-    """Pendulum alone. `released`: the sixth training pair is never drawn (ledger 8). `every`: all six are."""
+    """Pendulum alone. `released`: the sixth training pair is never drawn (ledger 8), and the four test tasks are one
+    training pair (ledger 21). `every`: all six are drawn from, and each test pair is tested."""
 
     def __post_init__(self) -> None:
         for field in ("total_env_steps", "threads", "n_train_tasks", "n_eval_tasks", "latent_size", "net_size",

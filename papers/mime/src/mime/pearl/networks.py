@@ -8,26 +8,38 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+HIDDEN_BIAS = 0.1
+"""Initial biases of the hidden layers."""
 OUTPUT_SCALE = 3e-3
 """Bound of the initial weights and biases of an output layer."""
+POLICY_OUTPUT_SCALE = 1e-3
+"""The same of the policy's, which therefore begins near the middle of its actions with standard deviation 1."""
 LOG_SD_BOUNDS = (-20.0, 2.0)
 HIDDEN_LAYERS = 3
 
 
-def perceptron(inputs: int, units: int, outputs: int, generator: torch.Generator) -> nn.Sequential:
-    """Three hidden ReLU layers: weights uniform within 1 / sqrt(inputs of the layer), zero biases, a small output."""
+def perceptron(
+    inputs: int, units: int, outputs: int, generator: torch.Generator, output_scale: float = OUTPUT_SCALE
+) -> nn.Sequential:
+    """Three hidden ReLU layers and a small output, initialised as in the public implementation of PEARL.
+
+    Hidden weights are uniform within 1 / sqrt(units of the layer): the first dimension of the stored matrix, which is
+    the outputs, is taken for the inputs.
+    """
     sizes, layers = [inputs, *[units] * HIDDEN_LAYERS], list[nn.Module]()
     for before, after in pairwise(sizes):
-        layers += [linear(before, after, 1 / math.sqrt(before), 0.0, generator), nn.ReLU()]
-    return nn.Sequential(*layers, linear(units, outputs, OUTPUT_SCALE, OUTPUT_SCALE, generator))
+        hidden = linear(before, after, 1 / math.sqrt(after), generator)
+        nn.init.constant_(hidden.bias, HIDDEN_BIAS)
+        layers += [hidden, nn.ReLU()]
+    output = linear(units, outputs, output_scale, generator)
+    nn.init.uniform_(output.bias, -output_scale, output_scale, generator=generator)
+    return nn.Sequential(*layers, output)
 
 
-def linear(inputs: int, outputs: int, weight: float, bias: float, generator: torch.Generator) -> nn.Linear:
-    """A layer whose weights and biases are uniform within the given bounds."""
+def linear(inputs: int, outputs: int, bound: float, generator: torch.Generator) -> nn.Linear:
+    """A layer whose weights are uniform within `bound`; its biases are still to be set."""
     layer: nn.Linear = torch.nn.utils.skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        layer.weight.uniform_(-weight, weight, generator=generator)
-        layer.bias.uniform_(-bias, bias, generator=generator)
+    nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
     return layer
 
 
@@ -49,7 +61,7 @@ class Policy(nn.Module):
 
     def __init__(self, inputs: int, units: int, actions: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.body = perceptron(inputs, units, 2 * actions, generator)
+        self.body = perceptron(inputs, units, 2 * actions, generator, POLICY_OUTPUT_SCALE)
 
     def forward(self, observations: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation before tanh, (..., actions) each."""

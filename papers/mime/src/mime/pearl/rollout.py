@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -77,15 +78,17 @@ class Played:
         return self.rows[number].flatten(0, 1)
 
 
-def play(environment: SteppedEnvironment, agent: PearlAgent, bound: float, latent: Tensor, noise: Tensor) -> Played:
+def play(
+    environment: SteppedEnvironment, agent: PearlAgent, bound: float, latent: Tensor, noise: Tensor | None
+) -> Played:
     """One episode per latent variable.
 
-    latent: (tasks, episodes, latent); noise: standard normal, (tasks, time, episodes, actions).
+    latent: (tasks, episodes, latent); noise: standard normal, (tasks, time, episodes, actions), or None to act without.
     """
     observation = environment.reset()
     seen, actions, rewards, successes = [observation], [], [], []
     for step in range(environment.horizon):
-        actions.append(agent.act(observation, latent, noise[:, step]))
+        actions.append(agent.act(observation, latent, None if noise is None else noise[:, step]))
         observation, reward, success = environment.step(bound * actions[-1])
         seen.append(observation)
         rewards.append(reward)
@@ -101,12 +104,12 @@ class Sampler:
     def __init__(self, world: World, agent: PearlAgent, draw: Streams) -> None:
         self.world, self.agent, self.draw = world, agent, draw
 
-    def play(self, indices: Sequence[int], latent: Tensor, purpose: str) -> Played:
+    def play(self, indices: Sequence[int], latent: Tensor, purpose: str, deterministic: bool = False) -> Played:
         """An episode per latent variable (tasks, episodes, latent)."""
         tasks, episodes, _ = latent.shape
         shape = tasks, self.world.config.max_path_length, episodes, self.agent.action_size
         environment = self.world.batch(indices, episodes, self.draw, purpose)
-        noise = self.draw.normal(f"{purpose} actions", *shape)
+        noise = None if deterministic else self.draw.normal(f"{purpose} actions", *shape)
         return play(environment, self.agent, self.world.action_bound, latent, noise)
 
     def noise(self, tasks: int, episodes: int, purpose: str) -> Tensor:
@@ -124,45 +127,61 @@ def collect_first(sampler: Sampler, replay: Replay) -> list[Episodes]:
     return [played.episodes]
 
 
-def collect(sampler: Sampler, replay: Replay) -> dict[str, list[Episodes]]:
-    """The data of one iteration, by where z came from: prior, posterior, and posterior without becoming context.
+@dataclass(frozen=True)
+class Part:
+    """Data of the tasks of one iteration: what becomes of it, and where its latent variables came from."""
 
-    A task drawn twice is played twice, and keeps the later context.
+    role: Role
+    source: Literal["prior", "posterior"]
+    played: Played
+
+
+def collect(sampler: Sampler, replay: Replay) -> dict[str, list[Episodes]]:
+    """The data of one iteration, by where z came from.
+
+    Every phase begins with a trajectory whose z is from the prior; after it z is inferred anew for each from the
+    task's context so far. A task drawn twice is played twice, and keeps the later context.
     """
-    config, agent = sampler.world.config, sampler.agent
+    config = sampler.world.config
     source = torch.Generator().manual_seed(sampler.draw.seed_for("tasks and contexts"))
     drawn = torch.randint(config.n_train_tasks, (config.num_tasks_sample,), generator=source).tolist()
-    number = len(drawn)
-    parts: list[tuple[Role, Played]] = []
-    episodes = config.trajectories(config.num_steps_prior)
-    parts.append(("begins", sampler.play(drawn, sampler.noise(number, episodes, "prior"), "prior")))
+    parts: list[Part] = []
 
-    def latent(trajectories: int, purpose: str) -> Tensor:
-        """z for some trajectories of each task, each from a context of its own: (tasks, trajectories, latent)."""
-        known = torch.cat([played.rows.flatten(1, 2) for _, played in parts], dim=1)
-        shape = number, trajectories, config.embedding_batch_size
-        index = torch.randint(known.shape[1], shape, generator=source).to(known.device)
-        contexts = known[torch.arange(number, device=known.device)[:, None, None], index]
-        return agent.infer(contexts, sampler.noise(number, trajectories, purpose))
+    def play_part(role: Role, origin: Literal["prior", "posterior"], trajectories: int, purpose: str) -> None:
+        latent = sampler.noise(len(drawn), trajectories, purpose)
+        if origin == "posterior":
+            known = torch.cat([part.played.rows.flatten(1, 2) for part in parts if part.role != "apart"], dim=1)
+            latent = sampler.agent.infer(contexts_of(known, trajectories, config.embedding_batch_size, source), latent)
+        parts.append(Part(role, origin, sampler.play(drawn, latent, purpose)))
 
+    play_part("begins", "prior", config.trajectories(config.num_steps_prior), "prior")
     for k in range(config.trajectories(config.num_steps_posterior)):
-        parts.append(("joins", sampler.play(drawn, latent(1, f"posterior {k}"), f"posterior {k}")))
+        play_part("joins", "posterior" if k else "prior", 1, f"posterior {k}")
     extra = config.trajectories(config.num_extra_rl_steps_posterior)
     if extra:
-        parts.append(("apart", sampler.play(drawn, latent(extra, "extra"), "extra")))
+        play_part("apart", "prior", 1, "extra from the prior")
+    if extra > 1:
+        play_part("apart", "posterior", extra - 1, "extra")
     for position, task in enumerate(drawn):
-        for role, played in parts:
-            replay.add(task, role, played.of_task(position))
+        for part in parts:
+            replay.add(task, part.role, part.played.of_task(position))
     return {
-        "prior": [played.episodes for role, played in parts if role == "begins"],
-        "posterior": [played.episodes for role, played in parts if role != "begins"],
+        origin: [part.played.episodes for part in parts if part.source == origin] for origin in ("prior", "posterior")
     }
+
+
+def contexts_of(known: Tensor, number: int, size: int, generator: torch.Generator) -> Tensor:
+    """Contexts of `size` transitions drawn with replacement from each task's `known` (tasks, transitions, width), a
+    `number` of them: (tasks, number, size, width)."""
+    index = torch.randint(known.shape[1], (len(known), number, size), generator=generator).to(known.device)
+    return known[torch.arange(len(known), device=known.device)[:, None, None], index]
 
 
 def run_test(sampler: Sampler, indices: Sequence[int]) -> list[Episodes]:
     """Trajectory after trajectory on tasks of the world, `evaluation_batches` times at once.
 
-    The first `num_exp_traj_eval` have z from the prior, the later ones from the posterior given all before. Returns
+    The first `num_exp_traj_eval` have z from the prior, the later ones from the posterior given all before; the policy
+    takes its likeliest action. Returns
     (tasks, time, repetitions) episodes for each place in the sequence.
     """
     config, tasks = sampler.world.config, len(indices)
@@ -171,5 +190,5 @@ def run_test(sampler: Sampler, indices: Sequence[int]) -> list[Episodes]:
         latent = sampler.noise(tasks, config.evaluation_batches, f"trajectory {k}")
         if k >= config.num_exp_traj_eval:
             latent = sampler.agent.infer(torch.cat([played.rows for played in phases], dim=2), latent)
-        phases.append(sampler.play(indices, latent, f"trajectory {k}"))
+        phases.append(sampler.play(indices, latent, f"trajectory {k}", deterministic=True))
     return [played.episodes for played in phases]
