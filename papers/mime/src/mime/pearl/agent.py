@@ -59,7 +59,7 @@ class PearlAgent:
 
     @torch.no_grad()
     def act(self, observations: Tensor, latent: Tensor, noise: Tensor | None) -> Tensor:
-        """Actions in [-1, 1], the policy's likeliest where `noise` is None; all (..., size), leading dimensions equal."""
+        """Actions in [-1, 1], the likeliest where `noise` is None; all (..., size) with equal leading dimensions."""
         mean, log_sd = self.networks["policy"](observations, latent)
         return mean.tanh() if noise is None else squashed(mean, log_sd, noise)[0]
 

@@ -63,8 +63,8 @@ class PearlConfig:
     num_steps_prior: int = 400
     """Environment steps per task with z from the prior; they are the task's context."""
     num_steps_posterior: int = 0
-    """Environment steps per task, context as well; z is from the prior for the first trajectory, then from the posterior,
-    renewed at each."""
+    """Environment steps per task, context as well: a trajectory with z from the prior, then from the posterior, renewed
+    at each."""
     num_extra_rl_steps_posterior: int = 400
     """Environment steps per task that are no context, with z as above. Trajectories are always whole."""
     num_train_steps_per_itr: int = 2000
