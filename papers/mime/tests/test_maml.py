@@ -93,8 +93,16 @@ def mime_agent(**changes: object) -> MimeAgent:
 
 def test_conjugate_gradient_solves_the_cards_system():
     matrix = torch.tensor([[4.0, 1.0], [1.0, 3.0]])
-    solution = conjugate_gradient(lambda v: matrix @ v, torch.tensor([1.0, 2.0]), 10)
+    solution, residual = conjugate_gradient(lambda v: matrix @ v, torch.tensor([1.0, 2.0]), 10)
     torch.testing.assert_close(solution, torch.tensor([0.0909, 0.6364]), rtol=0, atol=1e-4)
+    assert float(residual.norm()) < 1e-5
+
+
+def test_conjugate_gradient_says_what_is_left_where_it_stops_early():
+    matrix, target = torch.tensor([[4.0, 1.0], [1.0, 3.0]]), torch.tensor([1.0, 2.0])
+    solution, residual = conjugate_gradient(lambda v: matrix @ v, target, 1)
+    assert float(residual.norm()) > 0.1
+    torch.testing.assert_close(residual, target - matrix @ solution)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mime.dynamics import DynamicsModel, Noise
-from mime.networks import dynamics_layers, is_rho, softplus
+from mime.networks import dynamics_layers, is_rho, softplus, tanh
 from mime.objectives import normal_kl
 
 ADAM_BETAS = (0.9, 0.999)
@@ -63,7 +63,7 @@ def log_likelihood_gradients(
         sd = variance.sqrt()
         passes.append((values, epsilon / (2 * sd)))  # d output / d variance
         outputs = values @ mu + b_mu[..., None, :] + sd * epsilon
-        values = outputs.tanh()
+        values = tanh(outputs)
     output_g = (targets[:, :, :, None] - outputs) / (model.likelihood_sd**2 * model.samples)
     gradients = parameters.new_empty(*inputs.shape[:3], model.layout.size)
     named = model.layout.unflatten(gradients)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -84,8 +85,15 @@ def policy_mean(layout: Layout, parameters: Tensor, observations: Tensor) -> Ten
     """
     *hidden, output = policy_layers(layout, parameters)
     for layer in hidden:
-        observations = affine(layer, observations).tanh()
+        observations = tanh(affine(layer, observations))
     return affine(output, observations)
+
+
+def tanh(values: Tensor) -> Tensor:
+    """Hyperbolic tangent; on a CPU, where no gradient is recorded, numpy's, several times as fast as torch's."""
+    if values.requires_grad or values.device.type != "cpu":
+        return values.tanh()
+    return torch.from_numpy(np.tanh(values.numpy()))
 
 
 def affine(layer: tuple[Tensor, Tensor], inputs: Tensor) -> Tensor:

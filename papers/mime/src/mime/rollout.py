@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mime.envs import BatchedEnvironment, Task, WholeEpisodes, class_of
-from mime.networks import Layout, policy_layers, policy_log_sd
+from mime.networks import Layout, policy_layers, policy_log_sd, tanh
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def sample(environment: BatchedEnvironment, layout: Layout, parameters: Tensor, 
     for step in range(environment.horizon):
         values = observation
         for weight in weights[:-1]:
-            values = torch.bmm(torch.cat([values, one], dim=2), weight).tanh_()
+            values = tanh(torch.bmm(torch.cat([values, one], dim=2), weight))
         action = torch.bmm(torch.cat([values, one], dim=2), weights[-1]) + deviations[:, step]
         observations.append(observation)
         actions.append(action)

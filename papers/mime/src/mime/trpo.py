@@ -13,8 +13,11 @@ SMALL_RESIDUAL = 1e-10
 """Conjugate gradient stops when the squared residual falls below it."""
 
 
-def conjugate_gradient(product: Product, target: Tensor, iterations: int) -> Tensor:
-    """x with `product(x)` close to `target`, from x = 0; vectors are (parameters,). Source: card 5.4."""
+def conjugate_gradient(product: Product, target: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
+    """x with `product(x)` close to `target`, from x = 0, and what is left of `target`, target - product(x).
+
+    Vectors are (parameters,). Source: card 5.4.
+    """
     solution, residual, direction = torch.zeros_like(target), target.clone(), target.clone()
     squared = residual @ residual
     for _ in range(iterations):
@@ -26,7 +29,7 @@ def conjugate_gradient(product: Product, target: Tensor, iterations: int) -> Ten
         residual = residual - length * image
         previous, squared = squared, residual @ residual
         direction = residual + (squared / previous) * direction
-    return solution
+    return solution, residual
 
 
 def natural_step(product: Product, gradient: Tensor, iterations: int, max_kl: float) -> Tensor | None:
@@ -38,8 +41,8 @@ def natural_step(product: Product, gradient: Tensor, iterations: int, max_kl: fl
     """
     if not gradient.any():
         return None
-    direction = conjugate_gradient(product, gradient, iterations)
-    half_curvature = 0.5 * (direction @ product(direction))
+    direction, residual = conjugate_gradient(product, gradient, iterations)
+    half_curvature = 0.5 * (direction @ (gradient - residual))  # its product is known, without another pass
     if not (half_curvature.isfinite() and half_curvature > 0):
         return None
     return direction * (max_kl / half_curvature).sqrt()
