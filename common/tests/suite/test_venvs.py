@@ -112,6 +112,10 @@ def test_an_environment_is_ready_only_when_its_packages_are_imported_from_where_
     (site(made) / "gym-0.26.0.dist-info").rename(site(made) / "gym-0.17.2.dist-info")
     (site(made) / "gym-0.17.2.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: gym\nVersion: 0.17.2\n")
     venvs.refuse_strangers(made, listing, [made])
+    (site(made) / "gym-0.17.2.dist-info/top_level.txt").write_text("gym\n__pycache__\n")  # as Python 3.12 infers it
+    (tmp_path / "elsewhere/__pycache__").mkdir(parents=True)
+    (site(made) / "a.pth").write_text(str(tmp_path / "elsewhere"))
+    venvs.refuse_strangers(made, listing, [made])
     put(tmp_path / "elsewhere", "gym", "0.17.2")
     (site(made) / "a.pth").write_text(f"import sys; sys.path.insert(0, {str(tmp_path / 'elsewhere')!r})")
     with pytest.raises(venvs.SetupError, match=rf"gym comes from {tmp_path}/elsewhere/gym/__init__\.py$"):

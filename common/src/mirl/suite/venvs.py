@@ -186,12 +186,11 @@ def strangers(listing: Path, sources: Sequence[Path]) -> Iterator[str]:
 
 
 def imported_outside(module: str, home: Path) -> str:
-    """Where `import module` would find it, if that is not in `home`; '' otherwise, or where it finds nothing."""
+    """Where `import module` would find it, if that is not in `home`; '' otherwise, or where no file would be read."""
     spec = importlib.util.find_spec(module)
-    if spec is None:
+    if spec is None or spec.origin is None:  # a folder without code, such as the __pycache__ of single modules
         return ""
-    place = spec.origin or next(iter(spec.submodule_search_locations or ()), "")
-    return "" if Path(place).resolve().is_relative_to(home.resolve()) else place
+    return "" if Path(spec.origin).resolve().is_relative_to(home.resolve()) else spec.origin
 
 
 def listed(listing: Path) -> list[tuple[str, str]]:
