@@ -77,7 +77,7 @@ def made(project: Path) -> Path:
     (project / "requirements-cpu.txt").write_text("")
     (project / "src/ours").mkdir(parents=True)
     (project / "src/ours/__init__.py").write_text("")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(project / ".venv")], check=True)
+    subprocess.run([sys.executable, "-m", "venv", str(project / ".venv")], check=True)
     site(project).joinpath("ours.pth").write_text(str(project / "src"))
     return project
 
@@ -103,6 +103,7 @@ def test_an_environment_is_ready_only_when_its_packages_are_imported_from_where_
     venvs.refuse_strangers(made, listing, [made])
     listing.write_text(
         'gym==0.17.2 ; python_version >= "3.11" \\\n    --hash=sha256:0\ncolorama==1 ; sys_platform == "win32"\n'
+        'gym==0.9 ; python_version == "3.10" \\\n    --hash=sha256:0\n'
     )
     with pytest.raises(venvs.SetupError, match=r"is not what its lock says: gym 0\.17\.2 is missing$"):
         venvs.refuse_strangers(made, listing, [made])

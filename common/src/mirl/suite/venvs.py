@@ -194,12 +194,14 @@ def imported_outside(module: str, home: Path) -> str:
 
 
 def listed(listing: Path) -> list[tuple[str, str]]:
-    """(name, version) of what a listing wants wherever it is installed."""
-    lines = re.findall(r"^([\w.-]+)==([^ ;\\]+)([^\n]*)", listing.read_text(encoding="utf-8"), re.MULTILINE)
+    """(name, version) of what a listing wants of this interpreter; a package may have a version for each Python."""
+    from pip._vendor.packaging.markers import Marker  # pip is in every environment that is looked at
+
+    lines = re.findall(r"^([\w.-]+)==([^ ;\\]+) *;?([^\n\\]*)", listing.read_text(encoding="utf-8"), re.MULTILINE)
     return [
         (name, version.partition("+")[0])
         for name, version, marker in lines
-        if not re.search("platform|implementation", marker)
+        if not marker.strip() or Marker(marker.strip()).evaluate()
     ]
 
 
