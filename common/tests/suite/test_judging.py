@@ -165,9 +165,18 @@ def test_only_finished_runs_are_published(mirl):
 
 
 def test_the_list_shows_every_experiment_with_its_cost(mirl):
-    listed = mirl("list").stdout
+    listed = mirl("list", "--all").stdout
     assert listed.count("not run") == 2
     assert "10 s" in listed  # 1000 steps at 100 a second
+    assert mirl("list", "--paper", "toy").stdout == listed
+
+
+def test_the_list_opens_with_a_summary_and_leaves_out_what_was_not_run(mirl):
+    listed = mirl("list").stdout.splitlines()
+    assert listed[0].split()[:2] == ["paper", "registered"]
+    assert listed[1].split() == ["toy", "2", "0", "0"]
+    assert listed[-1] == "2 more experiments, not run here: mirl list --all, or --paper with one of them"
+    assert not [line for line in listed if "drift" in line]
 
 
 def test_the_readmes_table_shows_what_was_run_and_counts_the_rest(mirl, root: Path):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from mirl.clock import describe_duration
 from mirl.suite import plan
 from mirl.suite.experiments import Budget, Experiments
+from mirl.suite.fitting import FittingTable, Row
 from mirl.suite.results import Source
 from mirl.verdict import comparison
 from mirl.verdict.comparison import ComparisonRow
 from mirl.verdict.evidence import spec_of
-from mirl.verdict.tables import QUESTIONED, cells_of
+from mirl.verdict.tables import QUESTIONED, cells_of, colour_of
 
 COLUMNS = (
     "paper",
@@ -30,6 +33,7 @@ COLUMNS = (
     "cost a seed",
 )
 
+RIGHT = ("seeds", "cost a seed")
 BUDGETS: tuple[Budget, ...] = ("paper", "workstation")
 """What is listed."""
 
@@ -69,16 +73,36 @@ def cells(entry: Entry) -> list[str]:
     return [entry.paper, task, method, entry.budget, reference, *rest, entry.cost]
 
 
-def render(listed: Sequence[Entry]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in COLUMNS:
-        table.add_column(column, justify="right" if column in ("seeds", "cost a seed") else "left")
-    for entry in listed:
-        table.add_row(*cells(entry))
-    if questioned_sentence(listed):
-        table.caption = questioned_sentence(listed)
-        table.caption_justify = "left"
-    return table
+def render(listed: Sequence[Entry], show_all: bool) -> RenderableType:
+    """A summary, a line a paper, and every experiment that was run; with `show_all` the others as well."""
+    shown = [entry for entry in listed if show_all or entry.row.ours.n]
+    left = len(listed) - len(shown)
+    parts: list[RenderableType] = [summary(listed)]
+    if shown:
+        rows = [Row(line[:4], line[4:], style=colour_of(line[-2])) for line in map(cells, shown)]
+        parts += [Text(), FittingTable(COLUMNS[:4], COLUMNS[4:], rows, coloured="verdict", right=RIGHT)]
+    if questioned_sentence(shown):
+        parts.append(Text(questioned_sentence(shown), style="dim"))
+    if left:
+        parts += [
+            Text(),
+            Text(f"{left:,} more experiments, not run here: mirl list --all, or --paper with one of them"),
+        ]
+    return Group(*parts)
+
+
+def summary(listed: Sequence[Entry]) -> FittingTable:
+    """How many registered results of each paper were run, and what came of them."""
+    rows = []
+    for paper in dict.fromkeys(entry.paper for entry in listed):
+        mine = [entry for entry in listed if entry.paper == paper]
+        at_paper = [entry.row for entry in mine if entry.budget == "paper"]
+        run = [row for row in at_paper if row.ours.n]
+        smaller = sum(entry.budget != "paper" for entry in mine)
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(row.verdict for row in run).items())
+        rows.append(Row([paper], [f"{len(at_paper)}", f"{len(run)}", f"{smaller}", verdicts]))
+    heads = ("registered", "run at the paper's budget", "at the workstation budget", "verdicts at the paper's budget")
+    return FittingTable(["paper"], heads, rows, right=heads[:3])
 
 
 def questioned_sentence(listed: Sequence[Entry]) -> str:

@@ -43,9 +43,10 @@ def list_experiments(
     power: Annotated[
         bool, typer.Option("--power", help="What each verdict and claim could come to, before anything is run.")
     ] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Those as well that were not run, of all papers.")] = False,
     root: Root = None,
 ) -> None:
-    """Every experiment: reference, ours, verdict, cost here."""
+    """What was run: reference, ours, verdict, cost here. With --paper or --all every registered experiment."""
     from mirl.suite import listing
 
     place, experiments = open_experiments(root)
@@ -60,7 +61,7 @@ def list_experiments(
     if markdown:
         sys.stdout.write(listing.markdown(listed) + "\n")
     else:
-        console.print(listing.render(listed))
+        console.print(listing.render(listed, show_all or bool(paper)))
     raise typer.Exit(1 if tell_damages(place, names, listing.BUDGETS, source) else 0)
 
 
