@@ -6,14 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mirl.config import ConfigError, choose
+from mirl.config import ConfigError
 from mirl.suite import experiments as registry
+from mirl.suite.cli.comparing import dump
 from mirl.suite.cli.options import (
     BudgetOption,
     MethodOption,
@@ -122,16 +122,43 @@ def compare(
         bool,
         typer.Option("--authors", help="Judge the seeds that the authors released, recompute what they state."),
     ] = False,
+    own: Annotated[
+        Path | None,
+        typer.Option("--with", help="Judge your own runs of a task: a folder with a CSV a seed.", show_default=False),
+    ] = None,
+    columns: Annotated[
+        str, typer.Option(help="With --with: the names of its two columns, as STEPS,VALUES; default: ours.")
+    ] = "",
+    env_steps_per_step: Annotated[
+        int, typer.Option(min=1, help="With --with: environment steps that one of its steps stands for.")
+    ] = 1,
+    setting: Annotated[str, typer.Option(help="With --with: which test condition; default: the task's first.")] = "",
+    picture: Annotated[
+        Path | None, typer.Option(help="With --with: a .png, .svg or .pdf of all curves.", show_default=False)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     root: Root = None,
 ) -> None:
-    """Verdicts of what was run; writes verdict.json."""
+    """Verdicts of what was run; writes verdict.json. With --with verdicts of your own runs; writes nothing."""
     from mirl.suite import reproduce as reproducing
+    from mirl.suite.cli import comparing
     from mirl.verdict import comparison, tables
 
     place, experiments = open_experiments(root)
+    if own is None and (columns or setting or picture or env_steps_per_step != 1):
+        raise ConfigError(
+            "--columns, --env-steps-per-step, --setting and --picture describe your own runs: --with FOLDER"
+        )
+    if own is not None:
+        if authors or published:
+            raise ConfigError("--with judges your own runs; it takes neither --published nor --authors")
+        name = one_paper(experiments, paper, "--with needs --paper and --task")
+        comparing.compare_own(
+            place, experiments, name, task, budget, own, columns, env_steps_per_step, setting, picture, json
+        )
+        return
     if authors:
-        compare_authors(place, experiments, paper, task, budget, published, json)
+        comparing.compare_authors(place, experiments, paper, task, budget, published, json)
         return
     names = registry.choose_papers(experiments, paper)
     source: Source = "published" if published else "runs"
@@ -148,39 +175,6 @@ def compare(
         else:
             console.print(tables.render(built, specs[0].task if task else None))
     raise typer.Exit(1 if tell_damages(place, names, [registry.choose_budget(budget)], source) else 0)
-
-
-def compare_authors(
-    place: Path, experiments: Experiments, paper: str | None, task: str | None, budget: str, published: bool, json: bool
-) -> None:
-    """`mirl compare --authors`: a paper's own seeds under our rules, and its stated numbers recomputed."""
-    from mirl.verdict import coincidences, comparison, findings, reported, tables
-
-    if published or registry.choose_budget(budget) != "paper":
-        raise ConfigError("--authors judges the paper's own runs, so it takes neither --published nor another --budget")
-    name = one_paper(experiments, paper, "--authors needs --paper")
-    only = choose("task", task, experiments.papers[name].tasks, f" in paper {name}") if task else None
-    found = [one for one in reported.recompute_all(place, name) if only in (None, one.task)]
-    seeds = [row for row in reported.read_seeds(place, name) if only in (None, row.task)]
-    together = coincidences.coincidences(seeds)
-    built = comparison.build(place, experiments, name, "paper", "authors")
-    if not built.rows and not found:
-        raise ConfigError(f"nothing is recorded of {name}: no results/reference/{name}-seeds.csv or {name}-stated.csv")
-    if json:
-        stated, alike = [vars(one) for one in found], [vars(one) for one in together]
-        sys.stdout.write(dump({"comparison": built.model_dump(mode="json"), "stated": stated, "coincidences": alike}))
-        return
-    if built.rows:
-        console.print(tables.render(built, only))
-        console.print()
-    console.print(findings.render_stated(found))
-    if together:
-        console.print()
-        console.print(findings.render_coincidences(together, coincidences.tallies(seeds)))
-
-
-def dump(content: object) -> str:
-    return dumps(content, indent=2, default=str) + "\n"
 
 
 @app.command()
