@@ -41,7 +41,7 @@ reproduce-all: suite ## run every reported experiment of all papers [BUDGET JOBS
 plan: suite ## the runs of [PAPER TASK METHOD SEEDS BUDGET] and what they cost here
 	@$(MIRL) plan $(RUNS)
 
-list: suite ## every experiment: reference, ours, verdict, cost
+list: suite ## what was run: reference, ours, verdict, cost (PAPER: every experiment of it)
 	@$(MIRL) list $(call option,PAPER,paper)
 
 status: suite ## the runs that were begun, live with WATCH=1
