@@ -74,8 +74,8 @@ def train(
 ) -> int:
     """One try: the trainer with its log and its GPU."""
     directory, words = run_directory(root, spec), train_arguments(experiments, spec)
-    device = device_here()
-    image = containers.require_image(spec.paper, device) if runner == "docker" else None
+    device = device_here() if runner == "docker" else ""
+    image = containers.require_image(spec.paper, device) if device else None
     start = (
         [] if image else [str(paper_python(root, spec.paper)), "-m", spec.paper, *words, "--run-dir", str(directory)]
     )
