@@ -71,9 +71,9 @@ def test_the_originals_file_gives_its_own_policy_and_teacher(tmp_path: Path):
     assert torch.equal(theirs.student.optimiser.parameters, mine.student.optimiser.parameters)
     frames = torch.randint(0, 4, (5, 7, 7, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     assert torch.equal(theirs.propose(frames), mine.propose(frames))
-    played = theirs.student.prepared, mine.student.prepared
-    assert all(one is not None for one in played)
-    assert torch.equal(played[0].table, played[1].table)  # type: ignore[union-attr]
+    nothing = torch.ones(5, dtype=torch.uint8), torch.full((5,), 5, dtype=torch.uint8)
+    shown = frames, nothing, torch.arange(5), torch.zeros(5, dtype=torch.bool), torch.empty(0, 5, 256)
+    assert torch.equal(theirs.act(*shown)[0], mine.act(*shown)[0])
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,61 @@ def table_forward(
 
 
 @compiled
+def look_up(
+    frames: np.ndarray,
+    goals: np.ndarray,
+    with_goal: bool,
+    neighbours: np.ndarray,
+    table: np.ndarray,
+    bias: np.ndarray,
+    goal_weights: np.ndarray,
+    codes: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """`cell_codes` and `table_forward`; goals (N,) are g = x * H + y, of no effect without `with_goal`."""
+    cell_codes(frames, codes)
+    width, height = frames.shape[1], frames.shape[2]
+    cells = np.empty(len(frames), np.int64)
+    for n in range(len(frames)):
+        cells[n] = goals[n] % height * width + goals[n] // height if with_goal else -1
+    table_forward(codes, neighbours, table, bias, goal_weights, cells, out)
+
+
+@compiled
+def student_inputs(
+    features: np.ndarray,
+    objects: np.ndarray,
+    colours: np.ndarray,
+    object_table: np.ndarray,
+    colour_table: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """out (N, C * P + 8): features (N, P, C), channels first, then the carried object's and colour's embeddings."""
+    count, positions, channels = features.shape
+    for n in range(count):
+        row = out[n]
+        for c in range(channels):
+            for p in range(positions):
+                row[c * positions + p] = features[n, p, c]
+        start = channels * positions
+        for c in range(object_table.shape[1]):
+            row[start + c] = object_table[objects[n], c]
+        start += object_table.shape[1]
+        for c in range(colour_table.shape[1]):
+            row[start + c] = colour_table[colours[n], c]
+
+
+@compiled
+def draw(cumulative: np.ndarray, uniforms: np.ndarray, drawn: np.ndarray) -> None:
+    """drawn (N,): how many of cumulative (N, A) are at most uniforms (N,) times the last, at most A - 1."""
+    for n in range(len(cumulative)):
+        limit, count = uniforms[n] * cumulative[n, -1], 0
+        for value in cumulative[n]:
+            count += value <= limit
+        drawn[n] = min(count, cumulative.shape[1] - 1)
+
+
+@compiled
 def table_backward(
     codes: np.ndarray,
     neighbours: np.ndarray,

@@ -23,6 +23,7 @@ class RmsProp:
         self.parameters = torch.cat([parameter.detach().flatten() for parameter in named])
         self.gradient = torch.zeros_like(self.parameters)
         self.mean_square = torch.zeros_like(self.parameters)
+        self.scale = torch.empty_like(self.parameters)
         self.velocity = torch.zeros_like(self.parameters) if momentum else None
         start = 0
         for parameter in named:
@@ -36,11 +37,15 @@ class RmsProp:
         if fresh:
             self.gradient.zero_()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.move(learning_rate)
+
+    def move(self, learning_rate: float) -> None:
+        """Clip the gradient, then move along it."""
         with torch.no_grad():
             norm = torch.linalg.vector_norm(self.gradient)
             self.gradient.mul_((self.grad_norm / (norm + 1e-6)).clamp(max=1.0))
             self.mean_square.mul_(self.alpha).addcmul_(self.gradient, self.gradient, value=1 - self.alpha)
-            scale = self.mean_square.sqrt().add_(self.epsilon)
+            scale = torch.sqrt(self.mean_square, out=self.scale).add_(self.epsilon)
             if self.velocity is None:
                 self.parameters.addcdiv_(self.gradient, scale, value=-learning_rate)
             else:

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from amigo.kernels import draw
+
 
 def derived_seed(seed: int, number: int, purpose: str) -> int:
     """64 bits keyed by (seed, number, purpose)."""
@@ -28,5 +30,9 @@ def uniform(seed: int, number: int, purpose: str, *shape: int) -> Tensor:
 def categorical(logits: Tensor, uniforms: Tensor) -> Tensor:
     """Draws from softmax(logits) by inverting its distribution function: (..., A) and (...) -> (...) int64."""
     cumulative = torch.softmax(logits, -1).cumsum(-1)
+    if cumulative.device.type == "cpu" and cumulative.dim() == 2:
+        drawn = torch.empty(len(cumulative), dtype=torch.int64)
+        draw(cumulative.numpy(), uniforms.numpy(), drawn.numpy())
+        return drawn
     below = cumulative <= uniforms[..., None] * cumulative[..., -1:]
     return below.sum(-1).clamp_(max=logits.shape[-1] - 1)

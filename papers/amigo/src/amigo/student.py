@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from amigo.acting import Acting
 from amigo.config import ImpalaConfig, TeacherConfig
+from amigo.convolutions import Prepared
+from amigo.learning import Learning
 from amigo.networks import GridSize, LstmState, PolicyOutput, Student
 from amigo.objectives import Losses, actor_critic_losses, log_ratios, student_reward, vtrace
 from amigo.optimiser import RmsProp
@@ -26,21 +29,30 @@ class StudentLearner:
         self.network = Student(size, config.state_embedding_dim, with_goal, layers, seed).to(device)
         self.optimiser = RmsProp(self.network, config.alpha, config.momentum, config.epsilon, config.grad_norm)
         self.updates = 0
+        self.learning: Learning | None = None
         self.prepare()
 
     def prepare(self) -> None:
-        """Bring the weights into the form in which actors use them."""
-        self.prepared = self.network.stack.prepare_to_act()
+        """The weights have changed: what actors make of them is made anew when they next act."""
+        self.acting: tuple[int, Prepared | None, Acting | None] | None = None
 
     def act(
         self, frames: Tensor, carried: tuple[Tensor, Tensor], goals: Tensor, done: Tensor, memory: Tensor
     ) -> tuple[Tensor, Tensor]:
         """See rollout.Policy; tensors (E, ...)."""
         with torch.inference_mode():
+            if self.acting is None or self.acting[0] != len(frames):
+                prepared = self.network.stack.prepare_to_act()
+                fast = prepared is not None and self.network.lstm is None
+                acting = Acting(self.network, prepared, len(frames)) if prepared is not None and fast else None
+                self.acting = len(frames), prepared, acting
+            _, prepared, acting = self.acting
+            if acting is not None:
+                return acting.logits(frames, carried, goals), memory
             one_step = tuple(what[None] for what in carried)
             state = split(memory)
             carried = one_step[0], one_step[1]
-            output = self.network(frames[None], carried, goals[None], done[None], state, self.prepared)
+            output = self.network(frames[None], carried, goals[None], done[None], state, prepared)
             return output.logits[0], memory if output.state is None else torch.cat(output.state)
 
     @property
@@ -52,9 +64,16 @@ class StudentLearner:
 
     def update(self, batch: Unrolls, intrinsic: Tensor) -> Metrics:
         """One step on unrolls of T + 1 slots and B columns with intrinsic rewards (T, B)."""
-        losses, reward = self.losses(batch, intrinsic)
         rate = self.learning_rate
-        self.optimiser.step(losses.total, rate)
+        by_hand = self.network.lstm is None and batch.frame.device.type == "cpu"
+        output = self.passes(batch, by_hand)
+        losses, reward = self.losses(batch, intrinsic, output)
+        self.optimiser.gradient.zero_()
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        if by_hand:
+            assert self.learning is not None
+            self.learning.backward(output)
+        self.optimiser.move(rate)
         self.updates += 1
         self.prepare()
         detached = Losses(*(loss.detach() for loss in losses))
@@ -68,10 +87,18 @@ class StudentLearner:
             "train/learning_rate": rate,
         }
 
-    def losses(self, batch: Unrolls, intrinsic: Tensor) -> tuple[Losses, Tensor]:
+    def passes(self, batch: Unrolls, by_hand: bool) -> PolicyOutput:
+        """What the present network says of every slot; `by_hand`: as leaves, whose gradients `learning` passes on."""
+        if not by_hand:
+            return self.evaluate(batch)
+        rows = batch.reward.numel()
+        if self.learning is None or self.learning.rows != rows:
+            self.learning = Learning(self.network, rows)
+        return self.learning.forward(batch.frame, batch.carried, self.goals(batch))
+
+    def losses(self, batch: Unrolls, intrinsic: Tensor, output: PolicyOutput) -> tuple[Losses, Tensor]:
         """The terms of the loss, and the reward (T, B) that they are made of."""
         config = self.config
-        output = self.evaluate(batch)
         log_policy = functional.log_softmax(output.logits[:-1], -1)
         bonus = config.success_bonus == "always" or not config.no_extrinsic_rewards
         reward = student_reward(
@@ -91,12 +118,15 @@ class StudentLearner:
 
     def evaluate(self, batch: Unrolls) -> PolicyOutput:
         """What the present network says of every slot."""
-        goals = batch.goal
-        if isinstance(self.config, TeacherConfig) and self.config.learner_goal == "acted":
-            goals = torch.cat([goals[1:], goals[-1:]])
         memory = batch.memory if self.config.lstm_start == "stored" else torch.zeros_like(batch.memory)
-        output: PolicyOutput = self.network(batch.frame, batch.carried, goals, batch.done, split(memory))
+        output: PolicyOutput = self.network(batch.frame, batch.carried, self.goals(batch), batch.done, split(memory))
         return output
+
+    def goals(self, batch: Unrolls) -> Tensor:
+        """Those that the learner takes for each slot, (T + 1, B)."""
+        if isinstance(self.config, TeacherConfig) and self.config.learner_goal == "acted":
+            return torch.cat([batch.goal[1:], batch.goal[-1:]])
+        return batch.goal
 
 
 def split(memory: Tensor) -> LstmState | None:

@@ -76,7 +76,7 @@ class TeacherLearner:
         self.prepare()
 
     def prepare(self) -> None:
-        """Bring the weights into the form in which actors use them."""
+        """The weights have changed: bring them into the form in which actors use them."""
         self.prepared = self.network.stack.prepare_to_act()
 
     def propose(self, frames: Tensor) -> Tensor:
