@@ -9,8 +9,8 @@ from toys import small
 from amigo.acting import Acting
 from amigo.agent import Agent
 from amigo.networks import named_in_order
-from amigo.rollout import Actors
-from amigo.unrolls import Unrolls
+from amigo.rollout import Actors, decide_in_turn
+from amigo.unrolls import Unrolls, moved_together
 
 CASES = [("KeyCorridorS3R3", "amigo"), ("KeyCorridorS3R1", "impala"), ("ObstructedMaze-1Q", "amigo"),
          ("ObstructedMaze-1Q", "amigo_novelty")]  # fmt: skip
@@ -72,3 +72,39 @@ def test_learning_is_the_students_own_pass_and_autograd_bit_for_bit(task: str, m
     assert len(used) == len(gradients[0]) - (2 if method == "amigo" else 1), (
         "the two tables that nothing uses have none"
     )
+
+
+@pytest.mark.parametrize("method", ["amigo", "impala"])
+@pytest.mark.parametrize("lstm", [False, True])
+def test_one_exchange_with_a_device_decides_as_one_for_goals_and_one_for_actions(method: str, lstm: bool):
+    config = small(method, "KeyCorridorS3R1", num_actors=5, batch_size=5, unroll_length=30, use_lstm=lstm)
+    agent, actors = Agent("KeyCorridorS3R1", config, 0), Actors("KeyCorridorS3R1", config, 0, 5)
+    agent.update(actors.collect(agent, 0))
+    act, give = actors.draws(1, 40)
+    gave = 0
+    for step in range(40):
+        needed = actors.needing_goals()
+        needed |= (step % 3 == 0) & (method == "amigo")
+        asked = actors.shown, actors.memory, needed, act[step], give[step], False
+        in_turn = decide_in_turn(agent, *asked)
+        at_once = agent.decide_at_once(*asked[:2], torch.from_numpy(needed), *asked[3:])
+        assert torch.equal(in_turn.actions, at_once.actions)
+        torch.testing.assert_close(at_once.logits, in_turn.logits, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(at_once.memory, in_turn.memory, rtol=1e-4, atol=1e-5)
+        assert (at_once.goals is None) == (in_turn.goals is None) == (not needed.any())
+        if in_turn.goals is not None:
+            assert torch.equal(in_turn.goals, at_once.goals)
+            torch.testing.assert_close(at_once.teacher_logits, in_turn.teacher_logits, rtol=1e-4, atol=1e-5)
+            gave += 1
+        actors.step(agent, act[step], give[step])
+    assert (gave > 10) == (method == "amigo")
+
+
+def test_tensors_of_all_kinds_move_together_unchanged():
+    kinds = [torch.uint8, torch.bool, torch.float32, torch.int64, torch.int32, torch.float32]
+    shapes = [(3,), (2, 3), (5, 1, 2), (7,), (0, 4), ()]
+    tensors = [torch.randn(shape).mul(9).to(kind) for shape, kind in zip(shapes, kinds, strict=True)]
+    tensors.append(torch.arange(12.0).view(3, 4)[:, 1:3])  # as a column of unrolls, not contiguous
+    for moved, tensor in zip(moved_together(tensors, "cpu"), tensors, strict=True):
+        assert moved.dtype == tensor.dtype
+        assert torch.equal(moved, tensor)

@@ -155,3 +155,11 @@ def test_without_modify_the_agent_must_stand_on_the_goal():
     after = before.copy()
     after[0, 1, 2, 0], after[1, 1, 2, 0] = 10, 5
     assert objectives.goal_reached(after, before, np.array([6, 6]), modify=False).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 64, 100])
+def test_discounted_sums_by_doubling_are_those_of_the_loop(steps: int):
+    seed = torch.Generator().manual_seed(steps)
+    terms, factors = torch.randn(steps, 3, generator=seed), torch.rand(steps, 3, generator=seed)
+    expected = objectives.discounted_sums(terms, factors)
+    torch.testing.assert_close(objectives.discounted_sums_by_doubling(terms, factors), expected, rtol=1e-5, atol=1e-5)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from amigo.config import ImpalaConfig, configure
+from amigo.rollout import Decision, decide_in_turn
 
 
 def small(method: str = "amigo", task: str = "Empty-5x5", fidelity: str = "paper", **changes: Any) -> ImpalaConfig:
@@ -31,6 +32,9 @@ class Scripted:
         """Frames that goals were asked for."""
         self.shown: list[Tensor] = []
         """Goals that actions were asked for."""
+
+    def decide(self, *what: Any) -> Decision:
+        return decide_in_turn(self, *what)
 
     def act(
         self, frames: Tensor, carried: tuple[Tensor, Tensor], goals: Tensor, done: Tensor, memory: Tensor

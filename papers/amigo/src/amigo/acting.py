@@ -23,6 +23,10 @@ class Acting:
 
     def __init__(self, student: Student, prepared: Prepared, rows: int) -> None:
         """`student` has no LSTM."""
+        with torch.inference_mode(False):  # so that the buffers serve inside and outside of that mode
+            self.make(student, prepared, rows)
+
+    def make(self, student: Student, prepared: Prepared, rows: int) -> None:
         self.stack, self.prepared = student.stack, prepared
         neighbours = self.stack.neighbours
         self.tables = [weight.detach().numpy() for weight in (prepared.table, prepared.bias, prepared.goal_weights)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,11 +14,11 @@ from amigo.envs import find_task
 from amigo.networks import GridSize
 from amigo.novelty import NoveltyLearner
 from amigo.objectives import goal_reward
-from amigo.rollout import has_teacher
-from amigo.streams import generator
+from amigo.rollout import Decision, Shown, decide_in_turn, has_teacher
+from amigo.streams import categorical, generator
 from amigo.student import Metrics, StudentLearner
 from amigo.teacher import TeacherLearner
-from amigo.unrolls import Unrolls
+from amigo.unrolls import Unrolls, moved_together
 
 
 class Agent:
@@ -40,10 +41,33 @@ class Agent:
     def act(
         self, frames: Tensor, carried: tuple[Tensor, Tensor], goals: Tensor, done: Tensor, memory: Tensor
     ) -> tuple[Tensor, Tensor]:
+        """See rollout.Policy; tensors on the agent's device."""
+        return self.student.act(frames, carried, goals, done, memory)
+
+    def decide(
+        self, shown: Shown, memory: Tensor, needed: np.ndarray, act: Tensor, give: Tensor, greedy: bool
+    ) -> Decision:
         """See rollout.Policy."""
-        inputs = [what.to(self.device) for what in (frames, *carried, goals, done, memory)]
-        logits, memory = self.student.act(inputs[0], (inputs[1], inputs[2]), inputs[3], inputs[4], inputs[5])
-        return logits.cpu(), memory.cpu()
+        if self.device == "cpu":
+            return decide_in_turn(self, shown, memory, needed, act, give, greedy)
+        return self.decide_at_once(shown, memory, torch.from_numpy(needed), act, give, greedy)
+
+    def decide_at_once(
+        self, shown: Shown, memory: Tensor, needed: Tensor, act: Tensor, give: Tensor, greedy: bool
+    ) -> Decision:
+        """The same on a GPU, which is waited for once: the teacher looks at all grids, and what it says of most is
+        forgotten."""
+        *inputs, asked, act, give = moved_together([*shown, needed, act, give], self.device)
+        seen, goals, teacher_logits = Shown(*inputs), inputs[3], inputs[3][:, None].float()
+        if self.teacher is not None:
+            teacher_logits = self.teacher.propose(seen.frames)
+            goals = torch.where(asked, categorical(teacher_logits, give), goals)
+        logits, memory = self.act(seen.frames, seen.carried, goals, seen.done, memory.to(self.device))
+        actions = logits.argmax(-1) if greedy else categorical(logits, act)
+        actions, goals, logits, teacher_logits = moved_together([actions, goals, logits, teacher_logits], "cpu")
+        if self.teacher is None or not needed.any():
+            return Decision(logits, actions, memory)
+        return Decision(logits, actions, memory, goals[needed], teacher_logits[needed])
 
     def propose(self, frames: Tensor) -> Tensor:
         """See rollout.Policy."""
@@ -57,7 +81,7 @@ class Agent:
         metrics |= self.student.update(batch, intrinsic)
         metrics["loss/total"] = metrics["loss/student"] + metrics.get("loss/novelty", 0.0)
         if self.teacher is not None:
-            self.teacher.collect(batch)
+            self.teacher.collect(unrolls)
             metrics |= self.teacher.update(self.student.updates) or {}
             metrics |= {
                 "train/difficulty": self.teacher.difficulty.target,

@@ -141,10 +141,10 @@ def film(path: Path, agent: Agent, task: str, config: ImpalaConfig, greedy: bool
         while not ended:
             act, give = actors.draws(number, DRAWN_AT_ONCE)
             for step in range(DRAWN_AT_ONCE):
-                actors.give_goals(agent, give[step])
+                actors.decide(agent, act[step], give[step], greedy)
                 before = environments.render(0, int(actors.goal[0]) if actors.gives_goals else None)
                 writer.append_data(before)
-                actors.act(agent, act[step], greedy, auto_reset=False)
+                actors.perform(auto_reset=False)
                 ended = bool(environments.done[0])
                 if ended:
                     writer.append_data(environments.render(0, int(actors.goal[0]) if actors.gives_goals else None))

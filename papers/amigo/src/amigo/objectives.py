@@ -94,11 +94,18 @@ def discounted_sums(terms: Tensor, factors: Tensor) -> Tensor:
         sums = torch.empty_like(terms, memory_format=torch.contiguous_format)
         vtrace_recursion(terms.contiguous().numpy(), factors.contiguous().numpy(), sums.numpy())
         return sums
-    following, reversed_sums = torch.zeros_like(terms[0]), []
-    for term, factor in zip(terms.flip(0), factors.flip(0), strict=True):
-        following = term + factor * following
-        reversed_sums.append(following)
-    return torch.stack(reversed_sums).flip(0)
+    return discounted_sums_by_doubling(terms, factors)
+
+
+def discounted_sums_by_doubling(terms: Tensor, factors: Tensor) -> Tensor:
+    """As `discounted_sums` in log2 T rounds: what a slot knows of the 2^k slots after it joins what those know."""
+    reach = 1
+    while reach < len(terms):
+        sums, products = terms.clone(), factors.clone()
+        sums[:-reach] += factors[:-reach] * terms[reach:]
+        products[:-reach] *= factors[reach:]
+        terms, factors, reach = sums, products, 2 * reach
+    return terms
 
 
 class Losses(NamedTuple):

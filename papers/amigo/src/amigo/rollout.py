@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,8 +17,46 @@ from amigo.streams import categorical, derived_seed, uniform
 from amigo.unrolls import Unrolls, empty
 
 
+class Shown(NamedTuple):
+    """What actors see, (E, ...), in the environments' own memory: each step writes it anew."""
+
+    frames: Tensor
+    carried_object: Tensor
+    carried_colour: Tensor
+    goals: Tensor
+    done: Tensor
+
+    @property
+    def carried(self) -> tuple[Tensor, Tensor]:
+        """Object and colour."""
+        return self.carried_object, self.carried_colour
+
+
+class Decision(NamedTuple):
+    """What actors do next, on the CPU."""
+
+    logits: Tensor
+    """(E, actions)."""
+    actions: Tensor
+    """(E,) int64."""
+    memory: Tensor
+    """The LSTM's next state (2 * layers, E, hidden), which stays on the policy's device."""
+    goals: Tensor | None = None
+    """(N,) int64: of those that needed one, in order; None where none did."""
+    teacher_logits: Tensor | None = None
+    """(N, W * H)."""
+
+
 class Policy(Protocol):
     """What actors need of an agent; an unroll sees one policy."""
+
+    def decide(
+        self, shown: Shown, memory: Tensor, needed: np.ndarray, act: Tensor, give: Tensor, greedy: bool
+    ) -> Decision:
+        """Goals where `needed` (E,) bool, then actions: one exchange with the policy's device for all of it.
+
+        act and give (E,) are the uniform numbers that decide; `greedy` takes the most likely actions.
+        """
 
     def act(
         self, frames: Tensor, carried: tuple[Tensor, Tensor], goals: Tensor, done: Tensor, memory: Tensor
@@ -27,6 +65,23 @@ class Policy(Protocol):
 
     def propose(self, frames: Tensor) -> Tensor:
         """(N, W, H, 3) -> the teacher's logits (N, W * H)."""
+
+
+def decide_in_turn(
+    policy: Policy, shown: Shown, memory: Tensor, needed: np.ndarray, act: Tensor, give: Tensor, greedy: bool
+) -> Decision:
+    """`Policy.decide` by a call for the goals, where any is needed, and one for the actions."""
+    goals = teacher_logits = None
+    where = np.flatnonzero(needed)
+    if len(where):
+        teacher_logits = policy.propose(shown.frames[where])
+        goals = categorical(teacher_logits, give[where])
+        all_goals = shown.goals.clone()
+        all_goals[where] = goals
+        shown = shown._replace(goals=all_goals)
+    logits, memory = policy.act(shown.frames, shown.carried, shown.goals, shown.done, memory)
+    actions = logits.argmax(-1) if greedy else categorical(logits, act)
+    return Decision(logits, actions, memory, goals, teacher_logits)
 
 
 class Actors:
@@ -57,7 +112,14 @@ class Actors:
         self.seen = np.zeros((count, seen if isinstance(config, AmigoNoveltyConfig) else 0), np.uint64)
         self.unrolls = empty(config.unroll_length, count, self.size, NUM_ACTIONS, (layers, config.state_embedding_dim))
         self.slots = {name: value.numpy() for name, value in self.unrolls.tensors().items() if name != "memory"}
+        self.show()
         self.look()
+
+    def show(self) -> None:
+        """Tensors in the memory of what actors see."""
+        seen = self.environments
+        arrays = seen.frame, seen.carried_object, seen.carried_colour, self.goal, seen.done
+        self.shown = Shown(*map(torch.from_numpy, arrays))
 
     def collect(self, policy: Policy, number: int) -> Unrolls:
         """Unroll number `number` of every actor; the next call overwrites it.
@@ -66,15 +128,16 @@ class Actors:
         that two unrolls share none.
         """
         steps = self.config.unroll_length + (not self.config.overlap)
-        act, give = self.draws(number, steps)
-        if number == 0:
-            self.give_goals(policy, uniform(self.seed, 0, f"{self.purpose} first goals", self.count))
-        self.unrolls.memory.copy_(self.memory)
-        self.write(0)
-        for step in range(steps):
-            self.step(policy, act[step], give[step])
-            if step < self.config.unroll_length:
-                self.write(step + 1)
+        with torch.inference_mode():
+            act, give = self.draws(number, steps)
+            if number == 0:
+                self.give_first_goals(policy)
+            self.unrolls.memory.copy_(self.memory)
+            self.write(0)
+            for step in range(steps):
+                self.step(policy, act[step], give[step])
+                if step < self.config.unroll_length:
+                    self.write(step + 1)
         return self.unrolls
 
     def draws(self, number: int, steps: int) -> tuple[Tensor, Tensor]:
@@ -86,22 +149,21 @@ class Actors:
 
     def step(self, policy: Policy, act: Tensor, give: Tensor, greedy: bool = False) -> None:
         """Where a goal is met or an episode begins a new goal; then an action each; act and give (E,) decide."""
-        self.give_goals(policy, give)
-        self.act(policy, act, greedy)
+        self.decide(policy, act, give, greedy)
+        self.perform()
 
-    def act(self, policy: Policy, act: Tensor, greedy: bool = False, auto_reset: bool = True) -> None:
-        """An action each, drawn or the most likely one, and what comes of it."""
-        environments = self.environments
-        logits, self.memory = policy.act(
-            torch.from_numpy(environments.frame),
-            (torch.from_numpy(environments.carried_object), torch.from_numpy(environments.carried_colour)),
-            torch.from_numpy(self.goal),
-            torch.from_numpy(environments.done),
-            self.memory,
-        )
-        self.policy_logits = logits.numpy()
-        self.action = (logits.argmax(-1) if greedy else categorical(logits, act)).numpy()
-        environments.step(self.action, auto_reset=auto_reset)
+    def decide(self, policy: Policy, act: Tensor, give: Tensor, greedy: bool = False) -> None:
+        """New goals where they are needed, and an action each, drawn or the most likely one."""
+        needed = self.needing_goals()
+        decision = policy.decide(self.shown, self.memory, needed, act, give, greedy)
+        self.policy_logits, self.action = decision.logits.numpy(), decision.actions.numpy()
+        self.memory = decision.memory
+        if decision.goals is not None and decision.teacher_logits is not None:
+            self.take_goals(np.flatnonzero(needed), decision.goals, decision.teacher_logits)
+
+    def perform(self, auto_reset: bool = True) -> None:
+        """Step the environments by what was decided, and see what comes of it."""
+        self.environments.step(self.action, auto_reset=auto_reset)
         self.goal_steps += 1
         self.look()
 
@@ -117,24 +179,30 @@ class Actors:
             frames = environments.frame.reshape(self.count, -1)
             first_visits(frames, environments.done, self.counts_in_old, self.seen, self.first_visit)
 
-    def give_goals(self, policy: Policy, give: Tensor) -> None:
-        """A new goal wherever the last one is met or an episode has begun (card 4.4, 5.3)."""
+    def needing_goals(self) -> np.ndarray:
+        """(E,) bool: where the last goal is met or an episode has begun, or begins here (card 4.4, 5.3)."""
         if not self.gives_goals:
-            return
+            return np.zeros(self.count, np.bool_)
         assert isinstance(self.config, TeacherConfig)
-        needed = self.reached | self.environments.done
         if self.config.restart_episode and self.reached.any():
             restarted = self.reached & ~self.environments.done
             self.environments.restart(restarted)
             self.seen[restarted] = 0
-        where = np.flatnonzero(needed)
-        if not len(where):
-            return
-        frames = self.environments.frame[where]
-        logits = policy.propose(torch.from_numpy(frames))
-        self.initial_frame[where] = frames
+        return self.reached | self.environments.done
+
+    def give_first_goals(self, policy: Policy) -> None:
+        """Those in force in slot 0 of the first unroll."""
+        where = np.flatnonzero(self.needing_goals())
+        if len(where):
+            logits = policy.propose(self.shown.frames[where])
+            give = uniform(self.seed, 0, f"{self.purpose} first goals", self.count)
+            self.take_goals(where, categorical(logits, give[where]), logits)
+
+    def take_goals(self, where: np.ndarray, goals: Tensor, logits: Tensor) -> None:
+        """Note the goals (N,) of the environments `where`, which count their steps from here."""
+        self.initial_frame[where] = self.environments.frame[where]
         self.teacher_logits[where] = logits.numpy()
-        self.goal[where] = categorical(logits, give[where]).numpy()
+        self.goal[where] = goals.numpy()
         self.goal_steps[where] = 0
 
     def write(self, slot: int) -> None:
@@ -151,7 +219,7 @@ class Actors:
         seen = torch.from_numpy(self.seen.view(np.int64).copy())
         outside = {f"environments.{name}": torch.from_numpy(np.array(value).view(signed(np.array(value).dtype)))
                    for name, value in self.environments.state_dict().items()}  # fmt: skip
-        return own | {"seen": seen, "memory": self.memory.clone()} | outside
+        return own | {"seen": seen, "memory": self.memory.cpu().clone()} | outside
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """The inverse of `state`."""
@@ -159,6 +227,7 @@ class Actors:
             setattr(self, name, state[name].numpy().copy())
         self.seen = state["seen"].numpy().view(np.uint64).copy()
         self.memory = state["memory"].clone()
+        self.show()
         before = self.environments.state_dict()
         self.environments.load_state_dict(
             {name: state[f"environments.{name}"].numpy().view(np.array(before[name]).dtype) for name in before}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -53,6 +53,11 @@ def ended_episodes(unrolls: Unrolls) -> list[dict[str, float]]:
     ]
 
 
-def row_of_update(metrics: Mapping[str, torch.Tensor | float]) -> dict[str, float]:
-    """Tensors as numbers."""
-    return {name: float(value) for name, value in metrics.items()}
+def rows_of_updates(updates: Sequence[Mapping[str, torch.Tensor | float]]) -> list[dict[str, float]]:
+    """Tensors, float32 scalars, as numbers: a GPU is waited for once for all of them."""
+    tensors = [value for metrics in updates for value in metrics.values() if isinstance(value, torch.Tensor)]
+    numbers = iter(torch.stack(tensors).tolist() if tensors else [])
+    return [
+        {name: next(numbers) if isinstance(value, torch.Tensor) else float(value) for name, value in metrics.items()}
+        for metrics in updates
+    ]

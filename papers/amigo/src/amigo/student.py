@@ -40,15 +40,15 @@ class StudentLearner:
         self, frames: Tensor, carried: tuple[Tensor, Tensor], goals: Tensor, done: Tensor, memory: Tensor
     ) -> tuple[Tensor, Tensor]:
         """See rollout.Policy; tensors (E, ...)."""
+        if self.acting is None or self.acting[0] != len(frames):
+            prepared = self.network.stack.prepare_to_act()
+            fast = prepared is not None and self.network.lstm is None
+            acting = Acting(self.network, prepared, len(frames)) if prepared is not None and fast else None
+            self.acting = len(frames), prepared, acting
+        _, prepared, acting = self.acting
+        if acting is not None:
+            return acting.logits(frames, carried, goals), memory
         with torch.inference_mode():
-            if self.acting is None or self.acting[0] != len(frames):
-                prepared = self.network.stack.prepare_to_act()
-                fast = prepared is not None and self.network.lstm is None
-                acting = Acting(self.network, prepared, len(frames)) if prepared is not None and fast else None
-                self.acting = len(frames), prepared, acting
-            _, prepared, acting = self.acting
-            if acting is not None:
-                return acting.logits(frames, carried, goals), memory
             one_step = tuple(what[None] for what in carried)
             state = split(memory)
             carried = one_step[0], one_step[1]

@@ -25,14 +25,14 @@ from amigo.objectives import (
 )
 from amigo.optimiser import RmsProp
 from amigo.student import Metrics
-from amigo.unrolls import Unrolls
+from amigo.unrolls import Unrolls, moved_together
 
 Samples = dict[str, Tensor]
 """Ended goals, each tensor (N, ...): frame, goal, steps, logits, extrinsic, reached."""
 
 
 class Pool:
-    """Ended goals that wait for the teacher, first come, first served."""
+    """Ended goals that wait for the teacher, first come, first served; on the CPU, where their rewards are reckoned."""
 
     def __init__(self) -> None:
         self.chunks: list[Samples] = []
@@ -66,7 +66,7 @@ class TeacherLearner:
     """Network, optimiser, pool and t* of the teacher."""
 
     def __init__(self, size: GridSize, config: TeacherConfig, device: str, seed: torch.Generator) -> None:
-        self.config = config
+        self.config, self.device = config, device
         self.network = Teacher(size, config.goal_layout == "aligned", seed).to(device)
         self.optimiser = RmsProp(self.network, config.alpha, config.momentum, config.epsilon, config.grad_norm)
         self.pool = Pool()
@@ -100,12 +100,12 @@ class TeacherLearner:
         if self.config.novelty:  # after t* has moved (card 10)
             raw = raw + self.config.novelty_bonus * shows_a_thing(samples["frame"], samples["goal"])
         reward = teacher_reward(raw, extrinsic, not self.config.no_extrinsic_rewards)
-        output = self.network(samples["frame"])
+        learnt_from = [samples["frame"], samples["goal"], samples["logits"], reward]
+        frames, goals, given, paid = moved_together(learnt_from, self.device) if self.device != "cpu" else learnt_from
+        output = self.network(frames)
         log_policy = functional.log_softmax(output.logits, -1)[None]
-        goals, values = samples["goal"][None], output.values[None]
-        targets = one_step_targets(
-            log_ratios(log_policy, samples["logits"][None], goals), reward[None], values.detach()
-        )
+        goals, values = goals[None], output.values[None]
+        targets = one_step_targets(log_ratios(log_policy, given[None], goals), paid[None], values.detach())
         costs = self.config.baseline_cost, self.config.generator_entropy_cost
         losses = actor_critic_losses(log_policy, goals, values, targets, *costs)
         self.optimiser.step(losses.total, self.learning_rate(student_updates))
@@ -115,10 +115,10 @@ class TeacherLearner:
             "loss/teacher_policy": losses.policy.detach(),
             "loss/teacher_value": losses.value.detach(),
             "loss/teacher_entropy": losses.entropy.detach(),
-            "train/teacher_reward": reward.mean(),
-            "train/goal_steps": samples["steps"].float().mean(),
-            "train/goals_reached": samples["reached"].float().mean(),
-            "train/teacher_extrinsic_reward": extrinsic.mean(),
+            "train/teacher_reward": float(reward.mean()),
+            "train/goal_steps": float(samples["steps"].float().mean()),
+            "train/goals_reached": float(samples["reached"].float().mean()),
+            "train/teacher_extrinsic_reward": float(extrinsic.mean()),
         }
 
     def raw_reward(self, samples: Samples) -> Tensor:
@@ -169,7 +169,7 @@ class TeacherLearner:
         self.updates, self.difficulty = state["updates"], Difficulty(**state["difficulty"])
         self.pool = Pool()
         if state["pool"]:
-            self.pool.add(state["pool"])
+            self.pool.add({name: value.cpu() for name, value in state["pool"].items()})
         self.prepare()
 
 

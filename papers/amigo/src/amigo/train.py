@@ -11,7 +11,7 @@ from amigo.evaluate import Test, metrics_of, play
 from amigo.files import Log
 from amigo.rollout import Actors, has_teacher
 from amigo.state import TrainState
-from amigo.statistics import ended_episodes, row_of_update
+from amigo.statistics import ended_episodes, rows_of_updates
 from amigo.unrolls import Unrolls
 from amigo.weights import write_weights
 from mirl.arithmetic import set_up_torch
@@ -61,15 +61,14 @@ def learn(state: TrainState, unrolls: Unrolls, log: Log) -> None:
     """Update on every whole batch of a round, and note what updates and episodes tell."""
     for episode in ended_episodes(unrolls):
         state.means.add(episode)
-    rows = []
+    frames, updates = [], []
     for batch in state.batches(unrolls):
-        frames = state.agent.student.updates * state.agent.config.frames_per_update
+        frames.append(state.agent.student.updates * state.agent.config.frames_per_update)
         ended = batch.done[1:]
-        mean_return = batch.episode_return[1:][ended].mean() if ended.any() else 0.0
-        rows.append((frames, state.agent.update(batch) | {"train/batch_return": mean_return}))
-    for frames, metrics in rows:  # after all updates, so that a GPU is not waited for in between
-        row = row_of_update(metrics)
-        log.append(frames, row)
+        mean_return = float(batch.episode_return[1:][ended].mean()) if ended.any() else 0.0
+        updates.append(state.agent.update(batch) | {"train/batch_return": mean_return})
+    for before, row in zip(frames, rows_of_updates(updates), strict=True):
+        log.append(before, row)
         state.means.add({name: value for name, value in row.items() if name != "train/batch_return"})
 
 

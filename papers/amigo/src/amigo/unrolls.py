@@ -66,10 +66,23 @@ class Unrolls:
         return Unrolls(**{name: value[:, start:end] for name, value in self.tensors().items()})
 
     def to(self, device: str) -> Unrolls:
-        return Unrolls(**{name: value.to(device) for name, value in self.tensors().items()})
+        tensors = self.tensors()
+        return Unrolls(**dict(zip(tensors, moved_together(list(tensors.values()), device), strict=True)))
 
     def clone(self) -> Unrolls:
         return Unrolls(**{name: value.clone() for name, value in self.tensors().items()})
+
+
+def moved_together(tensors: Sequence[Tensor], device: str) -> list[Tensor]:
+    """The tensors on a device by one copy: each copy is a wait, whatever its size."""
+    wide_first = sorted(range(len(tensors)), key=lambda i: -tensors[i].element_size())  # so that all are aligned
+    flat = torch.cat([tensors[i].contiguous().view(-1).view(torch.uint8) for i in wide_first]).to(device)
+    moved, start = dict.fromkeys(wide_first, flat), 0
+    for i in wide_first:
+        end = start + tensors[i].numel() * tensors[i].element_size()
+        moved[i] = flat[start:end].view(tensors[i].dtype).view(tensors[i].shape)
+        start = end
+    return [moved[i] for i in range(len(tensors))]
 
 
 def join(parts: Sequence[Unrolls]) -> Unrolls:
