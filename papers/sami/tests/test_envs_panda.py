@@ -240,6 +240,14 @@ def test_a_process_that_ends_is_told_and_so_is_an_error_in_one():
     assert slots.shares[0].process.exitcode == 0
 
 
+def test_cube_and_goal_can_be_told_apart_in_a_picture(light: PandaPush):
+    light.reset()
+    picture = light.render(width=320, height=240).astype(int)
+    red, green, blue = (picture[..., colour] for colour in range(3))
+    for strong, weak in ((red, green), (green, red)):
+        assert ((strong > 2 * weak) & (strong > 2 * blue)).sum() > 100
+
+
 def test_the_registered_environment_speaks_gym_023():
     environment = make_test_env("panda", (0.1, 1.0), seed=0, horizon=2)
     observation = environment.reset()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from mirl.config import ConfigError
-from sami.__main__ import without_aliases
+from mirl.paper import main
+from sami.__main__ import PAPER, without_aliases
 from sami.fidelity import configure
 from sami.original import task_of, translate
 
 ANT_LINE = (
-    "--method SaCCM --env_name Ant-v3 --env_hook DominoHook --adversarial_loss_coef 0.1 --use_weighted_info_nce "
+    "--method SaCCM --env_name AntEnv --env_hook DominoHook --adversarial_loss_coef 0.1 --use_weighted_info_nce "
     "--seed 421 --test_eps_num_per_env 5"
 )
 ANT_TRAIN = (
@@ -33,7 +39,8 @@ def test_the_ant_script_is_our_ant():
     words = translate([*ANT_LINE.split(), "--train_envs", ANT_TRAIN, "--test_envs", ANT_TEST])
     options = options_of(words)
     assert words[:7] == ["train", "--task", "ant", "--method", "saccm", "--seed", "421"]
-    differing = set(options) - {"--task", "--method", "--seed", "--run-dir"}
+    assert options["--fidelity"] == ["faithful"]
+    differing = set(options) - {"--task", "--method", "--seed", "--run-dir", "--fidelity"}
     assert differing == {"--train-envs", "--test-envs"}, "everything else is the task's default"
 
 
@@ -43,6 +50,82 @@ def test_the_parsers_defaults_are_the_eight_panda_cells():
     assert (options["--slots"], options["--batch-size"], options["--buffer-size"]) == (["8"], ["16"], ["100"])
     assert options["--total-env-steps"] == [str(8 * 500_000)]
     assert "--contrast-batch-size" not in options, "tesac has no such field"
+
+
+PANDA_LINE = (
+    "--method SaCCM --env_name PandaPush-v3 --adversarial_loss_coef 0.01 --buffer_size 1000 --train_freq 128 "
+    "--gradient_steps 16 --learning_rate 1e-3 --batch_size 256 --contrast_batch_size 256 --encoder_tau 0.05 --seed 100 "
+    "--time_step 1000000 --test_eps_num_per_env 50 --train_envs [(0,1),(0,5),(1,1),(1,5)] "
+    "--test_envs [(0,10),(1,10),(10,10),(30,10)]"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "task", "expected"),
+    [
+        (
+            [*ANT_LINE.split(), "--train_envs", ANT_TRAIN, "--test_envs", ANT_TEST],
+            "ant",
+            {"adversarial_loss_coef": 0.1, "use_weighted_info_nce": True, "evaluation_episodes": 5, "batch_size": 16,
+             "total_env_steps": 2_000_000, "slots": 4, "batch_slots": "all"},
+        ),
+        (
+            PANDA_LINE.split(),
+            "panda",
+            {"adversarial_loss_coef": 0.01, "buffer_size": 1000, "batch_size": 256, "contrasted": 256, "slots": 4,
+             "evaluation_episodes": 50, "total_env_steps": 4_000_000},
+        ),
+    ],
+)  # fmt: skip
+def test_the_releases_launch_scripts_start_as_printed(
+    words: list[str], task: str, expected: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """With everything but the days of training."""
+    monkeypatch.chdir(tmp_path)
+    started: list[tuple[str, Any]] = []
+    paper = replace(PAPER, train=lambda run, config: started.append((run.header.task, config)))
+    assert main(paper, words) == 0
+    ((name, config),) = started
+    assert (name, config.contrast_selection) == (task, "half")
+    assert {field: getattr(config, field) for field in expected} == expected
+
+
+EVERY_FLAG = (
+    "--method SaCCM --env_name CrippleHopperEnv --env_hook DominoHook --adversarial_loss_coef 0.1 --batch_size 4 "
+    "--contrast_batch_size 4 --contrast_buffer_type fine_grained --contrast_training_interval 1 --time_step 2304 "
+    "--causal_dim 4 --causal_hidden_dim 8 --buffer_size 3 --use_weighted_info_nce --use_reward_norm "
+    "--learning_rate 1e-3 --train_freq 128 --gradient_steps 1 --encoder_tau 0.05 --neg_radio 1.0 --seed 7 "
+    "--train_envs [((0,),(2,),(1.0,)),((1,),(0,),(1.0,))] --test_envs [((2,),(0,),(1.0,))] --test_eps_num_per_env 1 "
+    "--wandb_project_name ours --wandb_team_name us"
+)
+
+
+def test_every_flag_of_the_original_trains_then_tests_with_a_film_then_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(PAPER, EVERY_FLAG.split()) == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("CrippleHopperEnv_SaCCM_")
+    assert "loss/contrastive" in (folder / "metrics.csv").read_text()
+    testing = ["--config_path", f"runs/{folder.name}", "--test_eps_num_per_env", "1"]
+    assert main(PAPER, [*testing, "--test_envs", "[((0,),(0,),(4.0,))]", "--save_video"]) == 0
+    assert "eval/return_given" in capsys.readouterr().out
+    assert (folder / "test.mp4").stat().st_size > 0
+    more = EVERY_FLAG.replace("--time_step 2304", "--time_step 128").split()
+    assert main(PAPER, [*more, *testing[:2], "--use_continue_train"]) == 0
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+@pytest.mark.skipif(importlib.util.find_spec("wandb") is not None, reason="wandb is installed here")
+def test_wandb_is_named_where_the_originals_flag_asks_for_it_and_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(PAPER, [*EVERY_FLAG.split(), "--use_wandb"]) == 2
+    said = capsys.readouterr().err
+    assert "wandb" in said
+    assert len(said.strip().splitlines()) == 1
 
 
 def test_flags_of_the_learner_reach_our_fields():
@@ -83,7 +166,11 @@ def test_an_empty_list_of_tests_is_the_parsers_default():
 
 @pytest.mark.parametrize(
     ("name", "task"),
-    [("PandaPush-v3", "panda"), ("WalkerHopper", "crippled_walker"), ("CrippledHalfCheetah-v1", "crippled_halfcheetah"),
+    [("PandaPush-v3", "panda"), ("AntEnv", "ant"), ("CrippleAntEnv", "crippled_ant"), ("HalfCheetahEnv", "halfcheetah"),
+     ("CrippleHalfCheetahEnv", "crippled_halfcheetah"), ("HopperEnv", "hopper"),
+     ("CrippleHopperEnv", "crippled_hopper"), ("WalkerEnv", "walker"), ("CrippleWalkerEnv", "crippled_walker"),
+     ("WalkerHopperEnv", "crippled_walker"), ("SlimHumanoidEnv", "slim_humanoid"),
+     ("HumanoidStandupEnv", "humanoid_standup"), ("WalkerHopper", "crippled_walker"), ("CrippledHalfCheetah-v1", "crippled_halfcheetah"),
      ("SlimHumanoid", "slim_humanoid"), ("HumanoidStandup", "humanoid_standup"), ("halfcheetah", "halfcheetah")],
 )  # fmt: skip
 def test_environments_are_known_by_their_class_names(name: str, task: str):
@@ -96,7 +183,7 @@ def test_environments_are_known_by_their_class_names(name: str, task: str):
         ("--method SAC", "--method SAC is plain SAC"),
         ("--method SaCCM2", "--method SaCCM2"),
         ("--method PPO", "no method 'PPO'"),
-        ("--env_name Swimmer", "--env_name must name one of"),
+        ("--env_name Swimmer", "--env_name must be one of PandaPush-v3, AntEnv, "),
         ("--batch_size many", "batch_size"),
         ("--batch_size 15", "--batch-size must be a multiple of --slots"),
         ("--train_envs nothing", "--train-envs: 'nothing' is not a list"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mirl.config import ConfigError
-from sami.pictures import draw_contexts, draw_heat_maps, project, require_umap
+from sami.pictures import draw_contexts, draw_heat_maps, label_of, labelled, project, require_umap
 from sami.protocol import FRICTIONS, MASSES, TestEpisode, heat, metrics_of
 
 
@@ -62,6 +63,23 @@ def test_heat_maps_are_indexed_by_friction_and_mass(tmp_path: Path):
     assert {path.name for path in (tmp_path / "images").iterdir()} == {
         "heat_map_success.png", "heat_map_push.png", "heat_map_pick_and_place.png"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("context", "label"),
+    [
+        ({"mass": 4.0, "damping": 1.0}, "mass 4, damping 1"),
+        ({"crippled": (0, 3), "mode": 1, "mass": 0.3}, "mass 0.3, crippled 0 3"),
+        ({"crippled": (), "mode": 2, "mass": 1.0}, "mass 1"),
+        ({"friction": 0.1, "mass": 30.0}, "friction 0.1, mass 30"),
+    ],
+)
+def test_a_film_says_what_was_drawn_for_an_episode(context: dict[str, Any], label: str):
+    assert label_of(context) == label
+    blank = np.full((120, 160, 3), 128, dtype=np.uint8)
+    written = labelled(blank, label) != blank
+    assert written[:30].any()
+    assert not written[30:].any()
 
 
 def test_a_setting_is_the_mean_over_tuples_and_skill_rates_divide_by_a_little_more():
