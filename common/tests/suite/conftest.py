@@ -47,6 +47,7 @@ papers:
         cost:
           random_walk: {env_steps_per_s: 100, memory_mib: 100}
           drift: {env_steps_per_s: 50, fixed_s: 2, memory_mib: 200}
+          drift@slow: {env_steps_per_s: 5, memory_mib: 300}
     claims:
       - id: choosy
         statement: choosing steps beats drifting

@@ -76,6 +76,8 @@ def test_a_wrong_name_is_one_line_with_the_nearest_right_one(experiments, argume
         ("fidelity: faithful", "fidelity: loose", "fidelity loose is not among faithful"),
         ("worse: drift", "worse: drfit", "claim choosy: no method drfit on task line"),
         ("tiny: {env_steps: 200, seeds: [0, 1]}", "", "budget tiny is missing"),
+        ("drift@slow:", "drift@slwo:", "a cost is of variant slwo, which there is not"),
+        ("drift@slow:", "drfit@slow:", "cost: no method drfit"),
         ("version: 1", "version: [", "is not valid YAML"),
         ("drift: {last:", "drift: {metrics:", "papers.toy.regression.drift.last: Field required, got .*metrics"),
         ("drift: {last: [eval/return]", "drift: {last: []", "regression.drift.last: .*at least 1 item"),

@@ -50,6 +50,15 @@ def test_a_budget_may_cost_otherwise_than_its_task_says(root: Path, experiments:
     assert estimates_of(root, experiments, "workstation", "toy", "line", "random_walk")[0].memory_mib == 100
 
 
+def test_a_variant_may_cost_otherwise_than_its_method_where_the_budget_says_nothing(
+    root: Path, experiments: registry.Experiments
+):
+    slow = [
+        estimates_of(root, experiments, budget, "toy", "line", "drift@slow")[0] for budget in ("paper", "workstation")
+    ]
+    assert [(one.wall_s, one.memory_mib) for one in slow] == [(pytest.approx(1000 / 5), 300), (pytest.approx(2), 60)]
+
+
 def test_runs_finished_here_replace_the_registered_cost(root: Path, experiments: registry.Experiments):
     for seed, wall_s in enumerate((10.0, 30.0, 20.0)):
         finish(root, f"paper/toy/line/drift/seed{seed}", wall_s, size=3 * 2**20)

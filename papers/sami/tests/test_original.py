@@ -170,7 +170,8 @@ def test_an_empty_list_of_tests_is_the_parsers_default():
      ("CrippleHalfCheetahEnv", "crippled_halfcheetah"), ("HopperEnv", "hopper"),
      ("CrippleHopperEnv", "crippled_hopper"), ("WalkerEnv", "walker"), ("CrippleWalkerEnv", "crippled_walker"),
      ("WalkerHopperEnv", "crippled_walker"), ("SlimHumanoidEnv", "slim_humanoid"),
-     ("HumanoidStandupEnv", "humanoid_standup"), ("WalkerHopper", "crippled_walker"), ("CrippledHalfCheetah-v1", "crippled_halfcheetah"),
+     ("HumanoidStandupEnv", "humanoid_standup"), ("WalkerHopper", "crippled_walker"),
+     ("CrippledHalfCheetah-v1", "crippled_halfcheetah"),
      ("SlimHumanoid", "slim_humanoid"), ("HumanoidStandup", "humanoid_standup"), ("halfcheetah", "halfcheetah")],
 )  # fmt: skip
 def test_environments_are_known_by_their_class_names(name: str, task: str):

@@ -19,6 +19,8 @@ SPEC = re.compile(
     r"(?P<budget>[^/]+)/(?P<paper>[^/]+)/(?P<task>[^/]+)/(?P<method>[^/@]+)(@(?P<variant>[^/]+))?/seed(?P<seed>\d+)"
 )
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+LabelledMethod = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(@[A-Za-z0-9][A-Za-z0-9_.-]*)?$")]
+"""`method` or `method@variant`."""
 
 
 class Strict(BaseModel):
@@ -152,8 +154,8 @@ class Task(Strict):
     """Other test conditions: moderate, extreme."""
     curve: Curve | None = None
     budgets: dict[Budget, BudgetOfRun]
-    cost: dict[Name, Cost]
-    """Per method."""
+    cost: dict[LabelledMethod, Cost]
+    """Per method, and per method@variant where a variant's sizes cost otherwise."""
 
     def of(self, labelled: str) -> Task:
         """This task as `method` or `method@variant` runs it and is judged: the method's own budgets, the variant's own
@@ -166,9 +168,10 @@ class Task(Strict):
         kept = {"budgets": budgets, "settings": {name: self.settings[name] for name in others}}
         return self.in_setting(first).model_copy(update=kept)
 
-    def cost_of(self, method: str, budget: Budget) -> Cost:
-        """What a run of a method takes on a budget."""
-        return self.budgets[budget].cost.get(method, self.cost[method])
+    def cost_of(self, labelled: str, budget: Budget) -> Cost:
+        """What a run of `method` or `method@variant` takes on a budget."""
+        method = labelled.partition("@")[0]
+        return self.budgets[budget].cost.get(method, self.cost.get(labelled, self.cost[method]))
 
     def in_setting(self, name: str) -> Task:
         """This task as one of its settings judges it; '' and the first setting's name give the task itself."""
@@ -207,6 +210,9 @@ class Task(Strict):
         for method in self.methods:
             if method not in self.cost:
                 raise ValueError(f"cost of method {method} is missing")
+        for labelled in self.cost:
+            if labelled.partition("@")[0] not in self.methods:
+                raise ValueError(f"cost: no method {labelled.partition('@')[0]}")
         return self
 
 
@@ -272,6 +278,9 @@ class PaperEntry(Strict):
         named = {name for task in self.tasks.values() for one in task.settings.values() for name in one.variants}
         for variant in named - set(self.variants):
             raise ValueError(f"a setting is for variant {variant}, which there is not")
+        costed = {labelled.partition("@")[2] for task in self.tasks.values() for labelled in task.cost}
+        for variant in costed - {"", *self.variants}:
+            raise ValueError(f"a cost is of variant {variant}, which there is not")
         for claim in self.claims:
             for task in claim.tasks:
                 known = self.tasks[task].methods if task in self.tasks else ()

@@ -64,7 +64,7 @@ def estimate_of(root: Path, experiments: Experiments, spec: RunSpec, here: Histo
     """One run, where runs like it took `here`."""
     entry = experiments.papers[spec.paper]
     task = entry.tasks[spec.task]
-    cost = task.cost_of(spec.method, spec.budget)
+    cost = task.cost_of(spec.labelled_method, spec.budget)
     env_steps = int(registered_fields(experiments, spec)["total_env_steps"])  # a variant may have its own
     return Estimate(
         spec=spec,

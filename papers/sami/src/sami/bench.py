@@ -17,7 +17,11 @@ from mirl.measure import measure, peak_memory_mib, plain_twins
 from sami.agent import Agent
 from sami.assembly import make_agent, make_buffer, make_world
 from sami.config import SaCcmConfig, training_tuples
+from sami.envs import sizes_of
+from sami.envs.panda import PandaPush
+from sami.envs.panda_scene import build
 from sami.fidelity import configure
+from sami.floor import floor_s, spent
 from sami.objectives import pairs_loss
 from sami.replay import TrajectoryBuffer
 from sami.rollout import Player
@@ -48,11 +52,19 @@ def bench(task: str) -> list[Row]:
     turn_s = config.train_freq * config.slots / with_policy + config.gradient_steps * step_s
     size = f"{config.batch_size} + {config.contrasted} trajectories of {config.horizon} steps"
     device = playing.agent.device.type
+    least_s = floor_s(config, *sizes_of(task), device)
+    over_floor = spent(playing.gradient_step, device) / least_s
     gpu = [{"name": "peak GPU memory", "value": torch.cuda.max_memory_allocated() / 2**20, "unit": "MiB"}]
     return [
         {"name": f"playing {config.slots} slots, random actions", "value": at_random, "unit": "env_steps/s"},
         {"name": f"playing {config.slots} slots, policy and context", "value": with_policy, "unit": "env_steps/s"},
         {"name": f"gradient step, {size}", "value": step_s, "unit": "s"},
+        {"name": "floor of it, its arithmetic alone", "value": least_s, "unit": "s of CPU"},
+        {
+            "name": "gradient step over its floor",
+            "value": spent(playing.gradient_step, device) / least_s,
+            "unit": "times",
+        },
         {"name": "updates", "value": 1 / step_s, "unit": "gradient steps/s"},
         {
             "name": "end to end (computed from the rows above)",
@@ -61,7 +73,30 @@ def bench(task: str) -> list[Row]:
         },
         {"name": "peak memory", "value": peak_memory_mib(), "unit": "MiB"},
         *(gpu if device == "cuda" else []),
+        *(panda_steps() if task == "panda" else []),
         *beside_plain(task, config),
+    ]
+
+
+def panda_steps() -> list[Row]:
+    """An environment's steps beside panda-gym's own and beside Bullet's physics alone, which is not ours to shorten."""
+    ours, stock = PandaPush(seed=0), build()
+    moves = uniform(0, 0, "moves", STEPS, 4).numpy()
+    ours.reset()
+
+    def per_step(step: Callable[[Any], object]) -> float:
+        return spent(lambda: [step(move) for move in moves], "cpu") / STEPS
+
+    def physics(move: Any) -> None:
+        ours.scene.pass_time()
+
+    own_s, stock_s, physics_s = per_step(ours.step), per_step(stock.step), per_step(physics)
+    for environment in (ours, stock):
+        environment.close()
+    return [
+        {"name": "a step of Panda, with its skill", "value": 1e3 * own_s, "unit": "ms of CPU"},
+        {"name": "panda-gym's own step over it", "value": stock_s / own_s, "unit": "times"},
+        {"name": "it over Bullet's physics at rest", "value": own_s / physics_s, "unit": "times"},
     ]
 
 

@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 TEMPERATURE = 0.1
 SMALLEST_NORM = 1e-12
-QUERIES_AT_ONCE = {"cpu": 64, "cuda": 1024}
+QUERIES_AT_ONCE = {"cpu": 32, "cuda": 1024}
 """Rows of the pair matrix that are in memory together, per device type; changes nothing but time and memory."""
 
 SQUASH_EPSILON = 1e-6
@@ -97,13 +97,13 @@ class PairSum(torch.autograd.Function):
         total = queries.new_zeros((), dtype=torch.float64)
         query_gradient, key_gradient = torch.empty_like(queries), torch.zeros_like(keys)
         padded = pad_to_octets(keys)
-        size = QUERIES_AT_ONCE[queries.device.type]
+        size, one = QUERIES_AT_ONCE[queries.device.type], queries.new_ones(())
         room = queries.new_empty(min(size, len(queries)), len(padded))
         halves = [room.new_empty(len(room), len(padded) // 2**power) for power in (1, 2, 3)]
         for block, gradient in zip(torch.split(queries, size), torch.split(query_gradient, size), strict=True):
             chance = torch.mm(block / TEMPERATURE, padded.T, out=room[: len(block)]).sigmoid_()
             total += log_sum(chance, [half[: len(block)] for half in halves])
-            missed = chance.neg_().add_(1)[:, : len(keys)]
+            missed = torch.sub(one, chance, out=chance)[:, : len(keys)]
             torch.mm(missed, keys, out=gradient)
             if ctx.needs_input_grad[1]:
                 key_gradient += missed.T @ block

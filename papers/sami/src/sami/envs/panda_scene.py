@@ -96,6 +96,10 @@ class Scene:
         # In float32, as panda-gym's sum of a Python number and a float32 one is.
         each_finger = float((self.finger_width + action[-1] * FINGER_REACH) / 2)
         self.drive(targetPositions=[*angles, each_finger, each_finger])
+        self.pass_time()
+
+    def pass_time(self) -> None:
+        """The physics of one control step."""
         for _ in range(self.whole.sim.n_substeps):
             self.physics_step()
 
