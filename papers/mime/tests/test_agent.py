@@ -12,8 +12,9 @@ from mime.agent import MamlAgent, MamlExplAgent, MimeAgent, make_agent
 from mime.config import CONFIGS, MamlNoiseConfig, configure
 from mime.envs import batch_of, make
 from mime.evaluate import SETTINGS, environment_for, metrics_of, run_tests
+from mime.networks import policy_mean
 from mime.objectives import mixed_rewards
-from mime.rollout import Episodes
+from mime.rollout import Episodes, rows
 from mime.streams import Streams, generator
 from mime.surrogate import MetaBatch
 
@@ -113,9 +114,32 @@ def test_the_dynamics_model_sees_the_leading_numbers_only():
 
 
 def test_trajectories_have_noise_of_their_own():
-    noise = Streams(0, 0).normal("actions", 2, 100, 3, 2)
-    flat = noise.permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
-    assert len({tuple(row.tolist()) for row in flat}) == 6
+    """Goals are out of reach, so that all policies are the first one; what actions add to its means is noise."""
+    agent = small_agent("maml_noise")
+    environment = make("2DNavigationSparse-v0", 0).unwrapped
+    batched = batch_of(environment, [{"goal": np.array([50.0, 0.0])}] * 2, 3, 100)
+    seen = []
+    for iteration in range(2):
+        batch = agent.collect(batched, 2, 3, Streams(0, iteration), 1, exploring=False)
+        for experience in (*batch.train, batch.valid):
+            episodes = experience.episodes
+            parameters = agent.policy.expand(2, -1)
+            means = policy_mean(agent.layout, parameters, rows(episodes.observations)).view_as(episodes.actions)
+            seen.append((episodes.actions - means).transpose(1, 2).flatten(0, 1).flatten(1))
+    noise = torch.cat(seen)  # (iterations x phases x tasks x episodes, time x actions)
+    assert noise.shape == (2 * 2 * 2 * 3, 200)
+    likeness = torch.corrcoef(noise) - torch.eye(len(noise))
+    assert float(likeness.abs().max()) < 0.35  # 5 standard deviations of independent rows; shared ones: 1
+    assert float(noise.std()) == pytest.approx(1.0, abs=0.05)
+
+
+def test_every_trajectorys_rewards_have_noise_of_their_own():
+    agent = small_agent("maml_noise")
+    batch, _ = batch_for(agent, 0)
+    added = [experience.intrinsic for experience in (*batch.train, batch.valid)]
+    noise = torch.cat([part.transpose(1, 2).flatten(0, 1) for part in added if part is not None])
+    assert noise.shape == (2 * 2 * 3, 100)
+    assert float((torch.corrcoef(noise) - torch.eye(len(noise))).abs().max()) < 0.5
 
 
 def test_state_is_everything_that_is_learnt():

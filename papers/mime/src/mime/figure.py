@@ -61,8 +61,10 @@ def side_by_side(directories: Sequence[Path], output: Path) -> None:
         raise ConfigError(f"--run-dir must name runs of one task, got {', '.join(sorted(tasks))}")
     figure = Figure(figsize=(INCHES * len(runs), INCHES), layout="constrained")
     panels = figure.subplots(1, len(runs), squeeze=False)[0]
+    several = len({header.seed for header, _ in runs}) > 1
     for axes, directory, (header, config) in zip(panels, directories, runs, strict=True):
         draw_run(axes, directory, header, config)
+        axes.set(title=TITLES[header.method] + (f", seed {header.seed}" if several else ""))
     figure.savefig(output, dpi=100)
 
 
@@ -77,7 +79,7 @@ def draw_run(axes: Axes, directory: Path, header: Header, config: MamlConfig) ->
     config = replace(config, evaluation_batches=1)
     (batch,) = run_tests(trained_agent(directory, header, config), config, header.task)
     draw_trajectories(axes, scene, batch.tasks, batch.adapted)
-    axes.set(title=TITLES[header.method], xticks=[], yticks=[])
+    axes.set(xticks=[], yticks=[])
 
 
 if __name__ == "__main__":
