@@ -14,10 +14,9 @@ from toy_agents import small_agent
 from mirl.config import ConfigError
 from mummi.agent import Agent
 from mummi.describe import parameter_counts
+from mummi.distributions import Gaussian, gaussian_of
 from mummi.networks import ConvDecoder, ConvEncoder, Dense, Gru, Maker, parameters, set_parameters
-from mummi.objectives import Gaussian
 from mummi.rssm import Latent, Rssm, sampled
-from mummi.world_model import expert_of
 
 ENCODERS = {"image_encoder": 690_144, "depth_encoder": 689_120}
 HEADS = {"reward": 253_201, "actor": 578_412, "value": 413_601}
@@ -131,7 +130,7 @@ def test_dense_layers_by_hand(part: str):
 
 
 def test_an_experts_outputs_are_a_mean_and_a_raw_standard_deviation():
-    expert = expert_of(tf.constant([[1.0, -2.0, 0.0, 3.0]]))
+    expert = gaussian_of(tf.constant([[1.0, -2.0, 0.0, 3.0]]))
     assert_allclose(expert.mean, [[1, -2]])
     assert_allclose(expert.std, [[0.7931472, 3.1485874]], rtol=1e-6)
 

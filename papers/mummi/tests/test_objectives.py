@@ -9,23 +9,16 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
+from mummi.distributions import Gaussian, kl_divergence
 from mummi.objectives import (
-    Gaussian,
-    action_gaussian,
     actor_loss,
     discount_weights,
     divergence_term,
     fuse_experts,
-    gaussian_entropy,
-    gaussian_log_density,
     info_nce,
     info_nce_of_sensed,
-    kl_divergence,
     lambda_returns,
-    likeliest,
     similarity,
-    squashed,
-    tanh_log_density,
     value_loss,
 )
 
@@ -136,46 +129,6 @@ def test_kl_divergence_and_its_floor():
 def test_the_floor_lies_under_the_mean_and_not_under_each_row():
     one = Gaussian(tf.constant([[0.0], [4.0]]), tf.ones((2, 1)))
     assert_allclose(divergence_term(one, Gaussian(tf.zeros((2, 1)), tf.ones((2, 1))), 3.0), 4.0)
-
-
-def test_log_densities():
-    assert_allclose(gaussian_log_density(constant(0.5), constant(1)), [-1.0439385], rtol=1e-6)
-    assert_allclose(12288 * gaussian_log_density(constant(0), constant(0)), [-11291.9167], rtol=1e-6)
-    assert_allclose(4096 * gaussian_log_density(constant(0), constant(0)), [-3763.9722], rtol=1e-6)
-
-
-def test_the_actor_at_zero_output():
-    gaussian = action_gaussian(tf.zeros(2), tf.zeros(2), 5.0)
-    assert_allclose(gaussian.std, 5.0001, rtol=1e-6)
-    assert_allclose(gaussian.mean, 0)
-    assert_allclose(action_gaussian(constant(1000), constant(0), 5.0).mean, 5.0)
-
-
-def test_squashed_densities_integrate_to_one():
-    gaussian = Gaussian(constant(0.3), constant(0.7))
-    actions = np.linspace(-0.9999, 0.9999, 20001, dtype=np.float32)[:, None]
-    density = np.exp(tanh_log_density(tf.constant(actions), gaussian).numpy())
-    assert_allclose(np.trapezoid(density, actions[:, 0]), 1, atol=1e-3)
-
-
-def test_densities_at_the_border_are_finite():
-    assert np.isfinite(tanh_log_density(constant(1), Gaussian(constant(0), constant(1))).numpy()).all()
-
-
-def test_the_likeliest_sample_of_each_row_or_the_first_rows_choice():
-    gaussian = Gaussian(tf.constant([[0.0], [3.0]]), tf.fill((2, 1), 0.1))
-    noise = tf.constant([[[0.0], [3.0]], [[2.0], [0.0]]])  # sample 0 is row 0's mean, sample 1 row 1's
-    assert_allclose(likeliest(gaussian, noise), np.tanh([[0.0], [3.0]]), rtol=1e-5)
-    chosen = likeliest(gaussian, noise, first_env_decides=True)
-    assert_allclose(chosen, squashed(gaussian, noise[0]), rtol=1e-6)
-
-
-def test_entropy_of_thirty_dimensions_near_where_networks_begin():
-    gaussian = Gaussian(tf.zeros(30), tf.fill((30,), 0.7931472))
-    assert_allclose(
-        gaussian_entropy(gaussian), 30 * (0.5 + 0.5 * math.log(2 * math.pi) + math.log(0.7931472)), rtol=1e-5
-    )
-    assert 35 < float(gaussian_entropy(gaussian)) < 36
 
 
 def test_losses_of_actor_and_value():

@@ -11,14 +11,15 @@ from tensorflow import Tensor
 
 from mummi.behaviour import Behaviour
 from mummi.config import Config, CvrlConfig
+from mummi.distributions import squashed_entropy
 from mummi.framework import tf
 from mummi.inputs import network_inputs
+from mummi.methods import Reconstruction, make_world_model
 from mummi.networks import Maker, assign, count, named_variables
 from mummi.noise import ActingNoise, UpdateNoise, acting_noise, graph_seed, update_noise
-from mummi.objectives import actor_loss, tanh_entropy, value_loss
+from mummi.objectives import actor_loss, value_loss
 from mummi.optimiser import Adam
 from mummi.rssm import Latent
-from mummi.world_model import Reconstruction, make_world_model
 
 
 class Memory(NamedTuple):
@@ -192,7 +193,7 @@ class Agent(tf.Module):  # type: ignore[misc]
             )
         ]
         features = tf.reshape(posts.feature, (-1, self.model.feature_size))
-        entropy = tanh_entropy(self.behaviour.actor(features), noise.entropy)
+        entropy = squashed_entropy(self.behaviour.actor(features), noise.entropy)
         metrics |= {"loss/value": value, "loss/actor": actor, "train/action_ent": entropy}
         return Gradients(*found), metrics
 

@@ -8,15 +8,9 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from mummi.config import Config
+from mummi.distributions import Gaussian, action_gaussian, likeliest, squashed
 from mummi.networks import DenseStack, Maker
-from mummi.objectives import (
-    Gaussian,
-    action_gaussian,
-    discount_weights,
-    lambda_returns,
-    likeliest,
-    squashed,
-)
+from mummi.objectives import discount_weights, lambda_returns
 from mummi.rssm import Latent
 from mummi.world_model import WorldModel
 

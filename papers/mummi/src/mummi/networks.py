@@ -14,8 +14,6 @@ from tensorflow import Tensor
 from mirl.config import ConfigError
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"elu": tf.nn.elu, "relu": tf.nn.relu, "tanh": tf.tanh}
-MIN_STD = 0.1
-"""Added to every standard deviation of latent states and experts."""
 
 
 class Maker:

@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import tensorflow as tf
 from tensorflow import Tensor
 
-HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
-LARGEST_TANH = 0.99999997
-"""How near to 1 a squashed action may come before it is unsquashed, float32 (card 5.1)."""
+from mummi.distributions import Gaussian, kl_divergence, log_density
+
 REMOVED = -1e30
 """A logit that has no weight in a float32 softmax, and whose gradient is 0 rather than undefined."""
-
-
-class Gaussian(NamedTuple):
-    """A diagonal Gaussian; `mean` and `std` have the same shape."""
-
-    mean: Tensor
-    std: Tensor
-
-
-# Gaussians
-
-
-def gaussian_log_density(value: Tensor, mean: Tensor, std: Tensor | float = 1.0) -> Tensor:
-    """Element-wise log-density of a normal distribution."""
-    return -0.5 * tf.square((value - mean) / std) - tf.math.log(std) - HALF_LOG_TWO_PI
-
-
-def kl_divergence(one: Gaussian, other: Gaussian) -> Tensor:
-    """KL(one || other) of diagonal Gaussians, summed over the last axis, nats (card 5.4)."""
-    variance_ratio = tf.square(one.std / other.std)
-    distance = tf.square((one.mean - other.mean) / other.std)
-    return 0.5 * tf.reduce_sum(variance_ratio + distance - 1.0 - tf.math.log(variance_ratio), -1)
-
-
-def gaussian_entropy(one: Gaussian) -> Tensor:
-    """Entropy of a diagonal Gaussian, summed over the last axis, nats."""
-    return tf.reduce_sum(tf.math.log(one.std) + HALF_LOG_TWO_PI + 0.5, -1)
 
 
 def divergence_term(post: Gaussian, prior: Gaussian, free_nats: float) -> Tensor:
@@ -135,42 +105,4 @@ def actor_loss(returns: Tensor, weights: Tensor) -> Tensor:
 
 def value_loss(returns: Tensor, values: Tensor, weights: Tensor) -> Tensor:
     """Minus the weighted mean log-density of returns, taken as given, under Normal(value, 1); (K, N) (card 5.7)."""
-    return -tf.reduce_mean(weights * gaussian_log_density(tf.stop_gradient(returns), values))
-
-
-# Actions
-
-
-def action_gaussian(raw_mean: Tensor, raw_std: Tensor, init_std: float, mean_scale: float = 5.0) -> Gaussian:
-    """What the actor's raw outputs mean before squashing: mean within +-5, std 5.0001 at output 0 (card 5.1)."""
-    raw_init_std = math.log(math.expm1(init_std))
-    return Gaussian(mean_scale * tf.tanh(raw_mean / mean_scale), tf.nn.softplus(raw_std + raw_init_std) + 1e-4)
-
-
-def tanh_log_density(actions: Tensor, gaussian: Gaussian) -> Tensor:
-    """Log-density of squashed actions, summed over the last axis; actions (..., A) in [-1, 1] (card 5.1)."""
-    raw = tf.atanh(tf.clip_by_value(actions, -LARGEST_TANH, LARGEST_TANH))
-    log_slope = 2.0 * (math.log(2.0) - raw - tf.nn.softplus(-2.0 * raw))
-    return tf.reduce_sum(gaussian_log_density(raw, gaussian.mean, gaussian.std) - log_slope, -1)
-
-
-def squashed(gaussian: Gaussian, noise: Tensor) -> Tensor:
-    """A reparameterised sample in [-1, 1]; noise: standard normal."""
-    return tf.tanh(gaussian.mean + gaussian.std * noise)
-
-
-def likeliest(gaussian: Gaussian, noise: Tensor, first_env_decides: bool = False) -> Tensor:
-    """The sample of highest density: the actor's mode() (card 5.1).
-
-    gaussian: (B, A); noise: (samples, B, A). `first_env_decides`: the original takes the index that is best for row 0.
-    """
-    samples = squashed(gaussian, noise)
-    best = tf.argmax(tanh_log_density(samples, gaussian), 0)
-    if first_env_decides:
-        best = tf.zeros_like(best) + best[0]
-    return tf.gather(tf.transpose(samples, (1, 0, 2)), best, batch_dims=1)
-
-
-def tanh_entropy(gaussian: Gaussian, noise: Tensor) -> Tensor:
-    """Entropy estimated from samples, averaged over rows, nats; noise: (samples, B, A)."""
-    return -tf.reduce_mean(tanh_log_density(squashed(gaussian, noise), gaussian))
+    return -tf.reduce_mean(weights * log_density(tf.stop_gradient(returns), values))

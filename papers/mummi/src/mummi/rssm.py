@@ -7,8 +7,8 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow import Tensor
 
-from mummi.networks import MIN_STD, Dense, Gru, Maker
-from mummi.objectives import Gaussian
+from mummi.distributions import Gaussian, gaussian_of
+from mummi.networks import Dense, Gru, Maker
 
 
 class Latent(NamedTuple):
@@ -92,13 +92,7 @@ def with_share(layer: Dense, inputs: Tensor, share: Tensor) -> Tensor:
 
 def sampled(gaussian: Gaussian, deter: Tensor, noise: Tensor) -> Latent:
     """A latent state with the sample that `noise`, standard normal, makes."""
-    return Latent(gaussian.mean, gaussian.std, gaussian.mean + gaussian.std * noise, deter)
-
-
-def gaussian_of(stats: Tensor) -> Gaussian:
-    """(..., 2 S) -> mean and std = softplus + 0.1, float32."""
-    mean, raw_std = tf.split(tf.cast(stats, tf.float32), 2, -1)
-    return Gaussian(mean, tf.nn.softplus(raw_std) + MIN_STD)
+    return Latent(gaussian.mean, gaussian.std, gaussian.sample(noise), deter)
 
 
 def time_first(sequences: Tensor) -> Tensor:

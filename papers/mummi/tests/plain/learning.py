@@ -12,12 +12,7 @@ from mummi.config import CvrlConfig, DreamerConfig, MummiConfig
 from mummi.inputs import network_inputs
 from mummi.noise import UpdateNoise
 from mummi.rssm import Latent
-
-HALF_LOG_TWO_PI = 0.91893853320467
-
-
-def log_normal(value: Any, mean: Any) -> Any:
-    return -0.5 * (value - mean) ** 2 - HALF_LOG_TWO_PI
+from plain.distributions import kl_divergence, log_density
 
 
 def losses(agent: Agent, batch: Mapping[str, Any], noise: UpdateNoise) -> dict[str, Any]:
@@ -34,12 +29,12 @@ def losses(agent: Agent, batch: Mapping[str, Any], noise: UpdateNoise) -> dict[s
         action = tf.cast(batch["action"][:, time], tf.float32)
         prior = model.rssm.prior_step(latent, action, tf.zeros_like(noise.posterior[time]))
         latent = model.rssm.posterior_step(latent, action, embedding.fused, noise.posterior[time])
-        divergences.append(divergence(latent, prior))
+        divergences.append(kl_divergence(latent.gaussian, prior.gaussian))
         posts.append(latent)
         embeddings.append(embedding)
     features = tf.stack([post.feature for post in posts], 1)
     rewards = tf.cast(batch["reward"], tf.float32)
-    reward = tf.reduce_mean(log_normal(rewards, model.reward(features)[..., 0]))
+    reward = tf.reduce_mean(log_density(rewards, model.reward(features)[..., 0]))
     likes = likelihoods(agent, features, embeddings, inputs)
     weights = {name: getattr(config, f"{name}_weight", 1.0) for name in likes}
     weighted = sum(weights[name] * value for name, value in likes.items())
@@ -49,18 +44,12 @@ def losses(agent: Agent, batch: Mapping[str, Any], noise: UpdateNoise) -> dict[s
     return result | behaviour_losses(agent, posts, noise)
 
 
-def divergence(post: Latent, prior: Latent) -> Any:
-    ratio = post.std / prior.std
-    one = ratio**2 + ((post.mean - prior.mean) / prior.std) ** 2 - 1 - 2 * tf.math.log(ratio)
-    return 0.5 * tf.reduce_sum(one, -1)
-
-
 def likelihoods(agent: Agent, features: Any, embeddings: list[Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
     config, model = agent.config, agent.model
     if isinstance(config, DreamerConfig):
         found = {}
         for name in model.modalities:
-            density = log_normal(inputs[name], model.decoders[name](features))
+            density = log_density(inputs[name], model.decoders[name](features))
             summed = tf.reduce_sum(density, list(range(2, len(density.shape)))) * inputs[f"{name}_flag"][..., 0]
             found[name] = tf.reduce_mean(summed)
         return found
@@ -115,7 +104,7 @@ def behaviour_losses(agent: Agent, posts: list[Latent], noise: UpdateNoise) -> d
         weight = config.discount**k
         predicted = behaviour.value(tf.stop_gradient(features[k]))[..., 0]
         actor -= tf.reduce_mean(weight * one) / len(returns)
-        value -= tf.reduce_mean(weight * log_normal(tf.stop_gradient(one), predicted)) / len(returns)
+        value -= tf.reduce_mean(weight * log_density(tf.stop_gradient(one), predicted)) / len(returns)
     return {"actor": actor, "value": value}
 
 
