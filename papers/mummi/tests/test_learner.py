@@ -38,11 +38,15 @@ class CountingAgent:
 
     learnt = ("reward",)
 
-    def __init__(self) -> None:
-        self.config = small_config("mummi", updates_per_call=2)
+    def __init__(self, clock: list[float] | None = None, seconds_each: float = 0.0) -> None:
+        self.config = small_config("mummi", updates_per_call=5)
+        self.clock, self.seconds_each = clock or [0.0], seconds_each
+        self.calls: list[int] = []
 
-    def learn(self, batches: Any, first: int) -> dict[str, float]:
-        return {"loss/model": float(sum(first + number + 1 for number in range(len(batches))))}
+    def learn(self, batches: Any, first: int) -> dict[str, np.ndarray]:
+        self.calls.append(len(batches))
+        self.clock[0] += self.seconds_each * len(batches)
+        return {"loss/model": first + 1 + np.arange(len(batches), dtype=np.float32)}
 
 
 def test_a_checkpoint_keeps_the_losses_that_were_not_reported_yet(tmp_path: Path):
@@ -56,3 +60,21 @@ def test_a_checkpoint_keeps_the_losses_that_were_not_reported_yet(tmp_path: Path
     after.learn(1)
     assert after.report() == {"loss/model": 6}
     assert (after.updates, after.last_trigger) == (6, 40)
+
+
+@pytest.mark.parametrize(
+    ("seconds_each", "calls"), [(0.1, [1, 5, 5, 1]), (2.0, [1, 2, 2, 2, 2, 2, 1]), (9.0, [1] * 12)]
+)
+def test_a_call_is_short_enough_for_a_signal_to_wait_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds_each: float, calls: list[int]
+):
+    """5 seconds hold 50 gradient steps, of which a call takes five, or two, or none: then it makes one all the same."""
+    clock = [0.0]
+    monkeypatch.setattr("mummi.learner.time.monotonic", lambda: clock[0])
+    agent = CountingAgent(clock, seconds_each)
+    learner = Learner(agent, numbered(tmp_path), seed=0)  # type: ignore[arg-type]
+    learner.owed = 12
+    while learner.owed:
+        learner.pay(learner.owed)
+    assert agent.calls == calls
+    assert learner.report() == {"loss/model": sum(range(1, 13)) / 12}

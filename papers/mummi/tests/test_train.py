@@ -103,21 +103,21 @@ def records(folder: Path, *names: str) -> list[tuple[str, str, str]]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a method's uninterrupted run."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The folder of a method's uninterrupted run; `changes` are alike wherever one is named."""
     folder = tmp_path_factory.mktemp("whole")
 
-    def find(method: str) -> Path:
-        if not (folder / method).exists():
-            train(folder / method, method)
-        return folder / method
+    def find(method: str, name: str = "", **changes: Any) -> Path:
+        if not (folder / f"{method}{name}").exists():
+            train(folder / f"{method}{name}", method, **changes)
+        return folder / f"{method}{name}"
 
     return find
 
 
 @pytest.mark.parametrize(("method", "stop_at"), [("mummi", 20), ("mummi", 70), ("mummi", 120), ("dreamer", 70)])
 def test_an_interrupted_run_equals_the_uninterrupted_one(
-    tmp_path: Path, whole: Callable[[str], Path], method: str, stop_at: int
+    tmp_path: Path, whole: Callable[..., Path], method: str, stop_at: int
 ):
     """Stopped in the prefill, between evaluations, and before the test."""
     run = train(tmp_path / "halved", method, stop_at)
@@ -131,8 +131,54 @@ def test_an_interrupted_run_equals_the_uninterrupted_one(
     assert all((weights[0][name] == array).all() for name, array in weights[1].items())
 
 
+class SignalAfter:
+    """A method that sends this process SIGTERM in its n-th call, and counts the calls that come after it."""
+
+    def __init__(self, method: Callable[..., Any], calls: int) -> None:
+        self.method, self.left, self.after = method, calls, 0
+
+    def __get__(self, instance: Any, owner: type) -> Callable[..., Any]:
+        return lambda *given, **named: self.call(instance, *given, **named)
+
+    def call(self, instance: Any, *given: Any, **named: Any) -> Any:
+        self.left, self.after = self.left - 1, self.after + (self.left <= 0)
+        result = self.method(instance, *given, **named)
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return result
+
+
+BURSTS: dict[str, Any] = {
+    "train_every": 10, "train_steps": 3, "updates_per_call": 1, "total_env_steps": 60, "eval_episodes": 2,
+    "log_images": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "calls", "parallel"),
+    [
+        (Learner, "learn", 2, "none"),  # in the first burst, at the beginning of the first evaluation
+        (Learner, "learn", 5, "process"),  # in a burst in the middle of an episode that is collected
+        (Agent, "act", 15, "none"),  # in the second episode of an evaluation
+    ],
+)
+def test_a_run_stopped_within_a_burst_or_an_episode_obeys_at_once_and_equals_the_uninterrupted_one(
+    tmp_path: Path, whole: Callable[..., Path], monkeypatch: pytest.MonkeyPatch,
+    kind: type, name: str, calls: int, parallel: str,
+):  # fmt: skip
+    signalled = SignalAfter(getattr(kind, name), calls)
+    monkeypatch.setattr(kind, name, signalled)
+    assert train(tmp_path, parallel=parallel, **BURSTS).record["status"] == "interrupted"
+    assert signalled.after == 0
+    monkeypatch.undo()
+    assert train(tmp_path, parallel=parallel, **BURSTS).record["status"] == "finished"
+    expected = whole("mummi", "bursts", **BURSTS)
+    assert records(tmp_path) == records(expected)
+    assert (tmp_path / "episodes.csv").read_text() == (expected / "episodes.csv").read_text()
+
+
 def test_a_signal_in_the_final_test_leaves_a_checkpoint_with_environments_in_processes(
-    tmp_path: Path, whole: Callable[[str], Path]
+    tmp_path: Path, whole: Callable[..., Path]
 ):
     def stopped(agent: Agent, header: Header, config: Config, seed: int, between: Any) -> dict[str, list[Played]]:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -144,7 +190,7 @@ def test_a_signal_in_the_final_test_leaves_a_checkpoint_with_environments_in_pro
     assert (tmp_path / "run" / "episodes.csv").read_text() == (whole("mummi") / "episodes.csv").read_text()
 
 
-def test_a_run_does_not_go_on_before_other_videos(tmp_path: Path, whole: Callable[[str], Path]):
+def test_a_run_does_not_go_on_before_other_videos(tmp_path: Path, whole: Callable[..., Path]):
     @contextmanager
     def other_worlds(task: str, seed: int, config: Config) -> Iterator[Worlds]:
         with toy_worlds(task, seed, config) as worlds:
@@ -161,7 +207,7 @@ def test_a_run_does_not_go_on_before_other_videos(tmp_path: Path, whole: Callabl
     assert records(tmp_path) == records(whole("mummi"))
 
 
-def test_cvrl_leaves_args_json(whole: Callable[[str], Path]):
+def test_cvrl_leaves_args_json(whole: Callable[..., Path]):
     content = json.loads((whole("cvrl") / "args.json").read_text())
     assert content["task"] == "walker_walk"
     assert content["traj_opt_lr"] == 0.003
@@ -202,8 +248,9 @@ def test_the_probe_asks_the_same_sequences_each_time(tmp_path: Path, monkeypatch
 def test_a_loss_that_is_not_finite_fails_the_run_and_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     learn = Agent.learn
 
-    def broken(self: Agent, batches: Any, first: int) -> dict[str, float]:
-        return learn(self, batches, first) | ({"loss/depth": float("nan")} if first >= 3 else {})
+    def broken(self: Agent, batches: Any, first: int) -> dict[str, np.ndarray]:
+        nothing = np.full(len(batches), np.nan, np.float32)
+        return learn(self, batches, first) | ({"loss/depth": nothing} if first >= 3 else {})
 
     monkeypatch.setattr(Agent, "learn", broken)
     with pytest.raises(NonFiniteLoss, match="loss/depth became nan at env step 60"):

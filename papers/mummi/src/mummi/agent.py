@@ -130,35 +130,38 @@ class Agent(tf.Module):  # type: ignore[misc]
 
     # Learning
 
-    def learn(self, batches: Sequence[Mapping[str, NDArray[Any]]], first: int) -> dict[str, float]:
-        """A gradient step a batch, numbered from `first` on; returns their metrics summed."""
+    def learn(self, batches: Sequence[Mapping[str, NDArray[Any]]], first: int) -> dict[str, NDArray[np.float32]]:
+        """A gradient step a batch, numbered from `first` on; returns each metric's value at each of them, (k,)."""
         stacked = {name: tf.constant(np.stack([batch[name] for batch in batches])) for name in self.learnt}
         seeds = np.stack([graph_seed(self.seed, "update", first + number) for number in range(len(batches))])
         if self.compiled_updates is None:
             specs = {name: tf.TensorSpec((None, *array.shape[1:]), array.dtype) for name, array in stacked.items()}
             signature = (specs, tf.TensorSpec((None, 2), tf.int32))  # any number of batches: one trace
             self.compiled_updates = tf.function(self.update_steps, input_signature=signature)
-        sums = self.compiled_updates(stacked, tf.constant(seeds))
-        return {name: float(value) for name, value in sums.items()}
+        values = self.compiled_updates(stacked, tf.constant(seeds)).numpy()
+        return dict(zip(self.metric_names, values.T, strict=True))
 
     @property
     def learnt(self) -> list[str]:
         """Keys of a batch that learning reads."""
         return [*self.observed, "action", "reward", *(["discount"] if self.config.pcont else [])]
 
-    def update_steps(self, batches: Mapping[str, Tensor], seeds: Tensor) -> dict[str, Tensor]:
-        """Gradient steps one after another in one call; batches: (k, B, L, ...), seeds: (k, 2)."""
-        self.traces.append("update")
+    def update_steps(self, batches: Mapping[str, Tensor], seeds: Tensor) -> Tensor:
+        """Gradient steps one after another in one call; batches: (k, B, L, ...), seeds: (k, 2).
 
-        def step(number: Tensor, sums: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        Returns their metrics in the order of `metric_names`, (k, metrics).
+        """
+        self.traces.append("update")
+        names, total = self.metric_names, tf.shape(seeds)[0]
+
+        def step(number: Tensor, found: tf.TensorArray) -> tuple[Tensor, tf.TensorArray]:
             noise = update_noise(seeds[number], self.config, self.action_size)  # XLA would draw other numbers
             metrics = self.compiled_step({name: array[number] for name, array in batches.items()}, noise)
-            return number + 1, {name: sums[name] + metrics[name] for name in sums}
+            return number + 1, found.write(number, tf.stack([metrics[name] for name in names]))
 
-        nothing = {name: tf.constant(0.0) for name in self.metric_names}
-        total = tf.shape(seeds)[0]
-        sums: dict[str, Tensor] = tf.while_loop(lambda number, _: number < total, step, (tf.constant(0), nothing))[1]
-        return sums
+        found = tf.TensorArray(tf.float32, total, element_shape=(len(names),))
+        found = tf.while_loop(lambda number, _: number < total, step, (tf.constant(0), found))[1]
+        return found.stack()
 
     def update_step(self, batch: Mapping[str, Tensor], noise: UpdateNoise) -> dict[str, Tensor]:
         """One gradient step of all three optimisers, from the same forward pass."""

@@ -25,12 +25,12 @@ from mummi.state import WeightsAlone
 from mummi.streams import derived_seed
 from mummi.worlds import open_test_world, source_of
 
-Test = Callable[[Agent, Header, Config, int, Callable[[], object]], Episodes]
-"""(agent, header, config, seed, what is done between episodes) -> episodes."""
+Test = Callable[[Agent, Header, Config, int, Callable[[], None]], Episodes]
+"""(agent, header, config, seed, what is done between agent steps) -> episodes."""
 
 
 def robustness(
-    agent: Agent, header: Header, config: Config, seed: int, between: Callable[[], object] = lambda: None,
+    agent: Agent, header: Header, config: Config, seed: int, between: Callable[[], None] = lambda: None,
     settings: Sequence[str] | None = None,
 ) -> Episodes:  # fmt: skip
     """Episodes at each missing ratio, the same ratio for every sensor; starts, videos and the agent's
@@ -45,14 +45,13 @@ def settings_for(config: Config) -> tuple[str, ...]:
 
 
 def at_ratio(
-    agent: Agent, header: Header, config: Config, seed: int, setting: str, between: Callable[[], object]
+    agent: Agent, header: Header, config: Config, seed: int, setting: str, between: Callable[[], None]
 ) -> list[Played]:
     episodes = []
     with open_test_world(header.task, derived_seed(seed, "test"), config, RATIOS[setting]) as world:
         for number in range(config.test_episodes):
-            between()
             purpose = f"test/{number}"
-            episodes += play(world, by_agent(agent, 1, False, partial(key_of, purpose)))
+            episodes += play(world, by_agent(agent, 1, False, partial(key_of, purpose), lambda step: between()))
     return episodes
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,9 @@ import numpy as np
 from mummi.agent import Agent
 from mummi.replay import Replay
 from mummi.streams import stream
+
+CALL_S = 5.0
+"""Seconds that one call of the compiled graph should not outlast where gradient steps are slow: signals wait for it."""
 
 
 class Learner:
@@ -20,6 +25,10 @@ class Learner:
         """Gradient steps so far."""
         self.last_trigger: int | None = None
         """Environment step that the last burst was due at."""
+        self.owed = 0
+        """Gradient steps of that burst which are still to be made."""
+        self.seconds_each = math.inf
+        """What a gradient step took in the last call; before the first one nobody knows."""
         self.sums: dict[str, float] = {}
         self.summed = 0
 
@@ -33,15 +42,22 @@ class Learner:
             return self.config.train_steps
         return 0
 
+    def pay(self, most: int) -> None:
+        """Make up to so many of the gradient steps owed, in a call short enough for a stop signal to wait for."""
+        in_time = max(1, int(CALL_S / self.seconds_each))
+        updates = min(self.owed, most, self.config.updates_per_call, in_time)
+        self.owed -= updates
+        self.learn(updates)
+
     def learn(self, updates: int) -> None:
-        """So many gradient steps, `updates_per_call` a call."""
-        config, end = self.config, self.updates + updates
-        while self.updates < end:
-            numbers = range(self.updates, min(end, self.updates + config.updates_per_call))
-            batches = [self.batch(number) for number in numbers]
-            for name, value in self.agent.learn(batches, self.updates).items():
-                self.sums[name] = self.sums.get(name, 0.0) + value
-            self.updates, self.summed = numbers.stop, self.summed + len(numbers)
+        """So many gradient steps in one call."""
+        numbers, began = range(self.updates, self.updates + updates), time.monotonic()
+        batches = [self.batch(number) for number in numbers]
+        for name, values in self.agent.learn(batches, self.updates).items():
+            for value in values:  # one after another, so that the sum is the same however calls were cut
+                self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        self.updates, self.summed = numbers.stop, self.summed + updates
+        self.seconds_each = max(time.monotonic() - began, 1e-6) / updates
 
     def batch(self, number: int) -> dict[str, Any]:
         """The sequences of a gradient step, keyed by its number."""
@@ -64,9 +80,10 @@ class Learner:
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
         return {
-            "updates": self.updates, "last_trigger": self.last_trigger, "sums": self.sums, "summed": self.summed,
+            "updates": self.updates, "last_trigger": self.last_trigger, "owed": self.owed, "sums": self.sums,
+            "summed": self.summed,
         }  # fmt: skip
 
     def load(self, state: dict[str, Any]) -> None:
-        self.updates, self.last_trigger = state["updates"], state["last_trigger"]
+        self.updates, self.last_trigger, self.owed = (state[name] for name in ("updates", "last_trigger", "owed"))
         self.sums, self.summed = dict(state["sums"]), state["summed"]

@@ -15,11 +15,16 @@ from mirl.files import read_json
 from mummi.agent import Agent
 from mummi.envs.workers import Workers
 from mummi.learner import Learner
+from mummi.play import Script
 from mummi.replay import Replay
 
 
 class TrainState:
-    """Everything that must survive a kill. It is taken between episodes, so no simulator state is in it."""
+    """Everything that must survive a kill.
+
+    No simulator's state is in it: where it is taken in the middle of episodes, the environments are those at the
+    episodes' start and the script tells what was done in them since, which is then played again.
+    """
 
     def __init__(
         self, agent: Agent, learner: Learner, replay: Replay, environments: Workers, videos: Mapping[str, Any]
@@ -32,14 +37,20 @@ class TrainState:
         """Environment steps before the next evaluation is due."""
         self.rounds = 0
         """Episodes begun in each environment."""
+        self.begin_episodes()
+
+    def begin_episodes(self) -> None:
+        """The training environments are between episodes, and nothing has been done in the next ones."""
+        self.environments_before, self.script = self.environments.state(), Script()
 
     def save(self, folder: Path) -> None:
-        """weights.npz (networks and optimisers) and state.json."""
+        """weights.npz (networks and optimisers), script.npz and state.json."""
+        self.script.save(folder / "script.npz")
         with (folder / "weights.npz").open("wb") as stream:
             np.savez(stream, **self.agent.parameters())
         state = {
             "env_step": self.env_step, "left_to_collect": self.left_to_collect, "rounds": self.rounds,
-            "learner": self.learner.state(), "environments": self.environments.state(), "replay": self.replay.state(),
+            "learner": self.learner.state(), "environments": self.environments_before, "replay": self.replay.state(),
             "videos": self.videos,
         }  # fmt: skip
         (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
@@ -54,6 +65,8 @@ class TrainState:
         )
         self.replay.load(state["replay"])
         self.environments.load_state(state["environments"])
+        self.begin_episodes()
+        self.script.load(folder / "script.npz")
         self.learner.load(state["learner"])
 
 

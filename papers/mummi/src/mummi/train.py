@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mirl.run import Run
 from mummi.agent import Agent
@@ -18,7 +19,7 @@ from mummi.files import note_videos, write_original_files
 from mummi.film import log_pictures
 from mummi.framework import prepare
 from mummi.learner import Learner
-from mummi.play import Played, at_random, by_agent, play
+from mummi.play import Choose, Observations, Played, at_random, by_agent, play
 from mummi.probe import probe
 from mummi.replay import Replay, export_npz
 from mummi.state import TrainState
@@ -65,7 +66,7 @@ class Training:
         """Episodes of uniformly random actions."""
         while self.state.env_step < self.config.prefill:
             choose = at_random(self.worlds.train, self.agent.action_size, self.run.seed, self.state.rounds)
-            self.keep(play(self.worlds.train, choose))
+            self.keep(play(self.worlds.train, at_each_step(self.save_if_asked, choose)))
             self.save_if_asked()
 
     def begin(self) -> None:
@@ -86,12 +87,14 @@ class Training:
         if config.log_images:
             log_pictures(self.run, step, self.agent, episodes[0])
         self.state.left_to_collect += config.eval_every
+        self.state.begin_episodes()
 
     def evaluation_episode(self, step: int, number: int) -> Played:
         """One episode of the agent in the evaluation environment, keyed by environment step and number."""
         choose = by_agent(
-            self.agent, 1, False, lambda time: (f"evaluate/{step}/{number}", time), lambda time: self.learn_if_due(step)
-        )
+            self.agent, 1, False, lambda time: (f"evaluate/{step}/{number}", time),
+            lambda time: self.learn_if_due(step), self.state.script, number,
+        )  # fmt: skip
         return play(self.worlds.test, choose)[0]
 
     def collect(self) -> None:
@@ -100,7 +103,7 @@ class Training:
         per_step = self.config.action_repeat * rows
         choose = by_agent(
             self.agent, rows, True, lambda time: ("act", start + time * per_step),
-            lambda time: self.learn_if_due(start + time * per_step),
+            lambda time: self.learn_if_due(start + time * per_step), self.state.script,
         )  # fmt: skip
         episodes = play(self.worlds.train, choose)
         self.keep(episodes)
@@ -114,6 +117,7 @@ class Training:
             self.replay.add(episode.entries)
         self.state.rounds += 1
         self.state.env_step = self.replay.agent_steps * self.config.action_repeat
+        self.state.begin_episodes()
         facts: dict[str, Any] = {
             "train/return": np.mean([episode.total for episode in episodes]),
             "train/length": np.mean([episode.length for episode in episodes]),
@@ -122,18 +126,25 @@ class Training:
         self.run.log(self.state.env_step, facts)
 
     def learn_if_due(self, env_step: int) -> None:
-        """A burst of gradient steps where the schedule asks for one, and a report where one is due."""
-        first = self.learner.last_trigger is None
-        updates = self.learner.due(env_step)
-        probed = first and self.config.probe
-        while updates > 0:
-            part = min(updates, PROBE_UPDATES if probed else updates)
-            self.learner.learn(part)
-            updates -= part
-            if probed or self.should_log(env_step) or not self.learner.is_finite():
+        """A burst of gradient steps where the schedule asks for one, and a report where one is due.
+
+        A signal is heard before it and in its midst; what is still owed then is in the checkpoint.
+        """
+        learner, config = self.learner, self.config
+        self.save_if_asked()
+        if not learner.owed:
+            learner.owed = learner.due(env_step)
+        if not learner.owed:
+            return
+        probed = config.probe and learner.updates <= config.pretrain
+        while learner.owed:
+            self.save_if_asked()
+            learner.pay(PROBE_UPDATES - (learner.updates - 1) % PROBE_UPDATES if probed else learner.owed)
+            if probed and ((learner.updates - 1) % PROBE_UPDATES == 0 or not learner.owed):
                 self.report(env_step)
-            if probed:
                 self.probe(env_step)
+        if not probed and (self.should_log(env_step) or not learner.is_finite()):
+            self.report(env_step)
 
     def probe(self, env_step: int) -> None:
         """Measure the agent as it is, on the same sequences each time."""
@@ -149,7 +160,7 @@ class Training:
         self.run.log(env_step, self.learner.report() | facts)
 
     def save_if_asked(self) -> None:
-        """Save where a signal asked the run to stop, which ends it here."""
+        """Save where a signal asked the run to stop, which ends it here, between episodes or in their midst."""
         if self.run.stop_requested:
             self.save()
 
@@ -164,3 +175,13 @@ class Training:
         """Write the original's files and a checkpoint; raises Interrupted where a signal asked for it."""
         write_original_files(self.run.directory, self.run.header, self.config)
         self.run.save(self.state)
+
+
+def at_each_step(before: Callable[[], None], choose: Choose) -> Choose:
+    """The same choices, each after a call of `before`."""
+
+    def choose_after(observations: Observations, step: int) -> NDArray[Any]:
+        before()
+        return choose(observations, step)
+
+    return choose_after

@@ -78,7 +78,7 @@ class Simulator(gym.Env):  # type: ignore[misc]
         if self.touch_sensors:
             felt["touch"] = np.concatenate([data.sensordata[name] for name in self.touch_sensors])
         if self.counts_contacts:
-            felt["n_contact"] = np.asarray(self.physics.data.ncon, dtype=np.int32)
+            felt["n_contact"] = np.asarray(self.physics.data.ncon, dtype=np.int64)
         return {key: np.asarray(value) for key, value in {**observation, **felt}.items()}
 
     def state(self) -> dict[str, int]:
