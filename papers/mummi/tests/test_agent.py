@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from toy_agents import ACTION_SIZE, learnt, made_up_batch, small_agent
 
 from mummi.agent import Agent, Memory
+from mummi.behaviour import Exploration, explored
 from mummi.noise import acting_noise, graph_seed
 from mummi.rssm import Latent
 
@@ -97,7 +98,31 @@ def test_exploration_disturbs_and_clips_and_is_what_the_memory_keeps():
     agent = small_agent("dreamer")
     calm, disturbed = choose(agent, training=True).action, choose(agent, training=True, amount=0.3).action
     noise = acting_noise(tf.constant(graph_seed(0, "test", 0)), agent.config, ACTION_SIZE, 1)
-    assert_allclose(disturbed, np.clip(calm + 0.3 * noise.exploration, -1, 1), rtol=1e-6)
+    assert_allclose(disturbed, np.clip(calm + 0.3 * noise.exploration.gaussian, -1, 1), rtol=1e-6)
+
+
+def test_exploration_may_be_uniform_or_now_and_then_a_one_among_zeros():
+    noise = Exploration(
+        gaussian=tf.ones((3, 4)), uniform=tf.fill((3, 4), -0.5), chance=tf.constant([0.1, 0.4, 0.29]),
+        index=tf.constant([2, 1, 0]),
+    )  # fmt: skip
+    actions = tf.fill((3, 4), 0.9)
+    assert_allclose(explored(actions, "completely_random", tf.constant(0.3), noise), noise.uniform)
+    expected = [[0, 0, 1, 0], [0.9] * 4, [1, 0, 0, 0]]
+    assert_allclose(explored(actions, "epsilon_greedy", tf.constant(0.3), noise), expected)
+    assert_allclose(explored(actions, "additive_gaussian", tf.constant(0.3), noise), tf.ones((3, 4)))
+
+
+@pytest.mark.parametrize("kind", ["completely_random", "epsilon_greedy"])
+def test_only_training_explores_in_the_other_ways_too(kind: str):
+    agent, calm = small_agent("dreamer", expl=kind, expl_amount=1.0), small_agent("dreamer")
+    seen = observations(agent, 2)
+    for training in (True, False):
+        wild, tame = (one.act(seen, one.blank(2), np.array([True, True]), training, 0)[0] for one in (agent, calm))
+        assert np.allclose(wild, tame) == (not training)
+    wild = agent.act(seen, agent.blank(2), np.array([True, True]), True, 0)[0]
+    assert (np.abs(wild) <= 1).all()
+    assert kind == "completely_random" or sorted(wild.ravel()) == [0] * (2 * ACTION_SIZE - 2) + [1] * 2
 
 
 def test_exploration_decays_to_its_least():

@@ -137,7 +137,7 @@ def test_the_originals_test_line_adds_a_line_an_episode_and_prints_three_means(f
     for ratio in ("0", "0.05", "0.1"):
         assert f"eval/return_ratio_{ratio} " in done.stdout
         assert f"eval/sd_ratio_{ratio} " in done.stdout
-    assert [row["miss_ratio"] for row in rows(finished / "evaluation.csv")] == ["0.0", "0.05", "0.1"]
+    assert [row["miss_ratio"] for row in rows(finished / "evaluation_robustness.csv")] == ["0.0", "0.05", "0.1"]
     # the same weights, seeds and videos as in the test that ended the training
     trained = {row["setting"]: row["return"] for row in rows(finished / "episodes.csv")}
     again = {f"ratio_{line['miss_ratio']:g}": line["test/return"] for line in tested}
@@ -154,7 +154,7 @@ def is_as_promised(directory: Path) -> bool:
 def test_a_killed_run_continues_and_equals_the_uninterrupted_one(finished: Path, tmp_path: Path):
     folder = tmp_path / "killed"
     process = subprocess.Popen(command(train_words(folder)), stderr=subprocess.PIPE, text=True)
-    wait_for(process, folder)
+    wait_for(process, folder, "eval/return")
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=600)
     assert process.returncode == 128 + signal.SIGTERM, said
@@ -167,15 +167,29 @@ def test_a_killed_run_continues_and_equals_the_uninterrupted_one(finished: Path,
     assert rows(folder / "episodes.csv") == rows(finished / "episodes.csv")
 
 
-def wait_for(process: subprocess.Popen[str], folder: Path) -> None:
-    """Until the run has evaluated for the first time."""
+def test_a_signal_in_the_middle_of_a_burst_is_obeyed_within_thirty_seconds(tmp_path: Path):
+    folder = tmp_path / "endless"
+    words = train_words(folder, "mummi", "--train-steps", "1000000", "--no-trajectory-opt", "--no-log-images")
+    process = subprocess.Popen(command(words), stderr=subprocess.PIPE, text=True)
+    wait_for(process, folder, "train/return", 3)  # two of the prefill and one more; then comes the burst
+    time.sleep(1)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=600)
+    assert time.monotonic() - began < 30
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert json.loads(next(folder.glob("checkpoint/save-*/state.json")).read_text())["learner"]["owed"] > 900_000
+
+
+def wait_for(process: subprocess.Popen[str], folder: Path, name: str, times: int = 1) -> None:
+    """Until the run has recorded a metric so many times."""
     deadline = time.monotonic() + 500
     while time.monotonic() < deadline and process.poll() is None:
         table = folder / "metrics.csv"
-        if table.exists() and "eval/return" in table.read_text():
+        if table.exists() and table.read_text().count(name) >= times:
             return
         time.sleep(0.02)
-    raise AssertionError(f"the run ended with {process.poll()} before it evaluated")
+    raise AssertionError(f"the run ended with {process.poll()} before it recorded {name}")
 
 
 def test_a_finished_run_is_left_alone_and_another_config_is_refused(finished: Path, capsys: pytest.CaptureFixture[str]):
@@ -191,6 +205,8 @@ def test_a_finished_run_is_left_alone_and_another_config_is_refused(finished: Pa
 def test_one_ratio_can_be_asked_for_and_filmed(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     video = tmp_path / "film.mp4"
     words = ["evaluate", "--run-dir", str(finished), "--setting", "ratio_0.1", "--episodes", "1", "--video", str(video)]
+    whole = finished / "evaluation_robustness.csv"
+    whole.write_text("of all ratios")  # as an earlier command left it
     for evaluations in (1, 2):
         assert main(PAPER, words) == 0
         shown = capsys.readouterr().out
@@ -198,6 +214,8 @@ def test_one_ratio_can_be_asked_for_and_filmed(finished: Path, tmp_path: Path, c
         assert "ratio_0.05" not in shown
         assert video.stat().st_size > 1000
         assert [line["miss_ratio"] for line in lines(finished / "results.jsonl")[-evaluations:]] == [0.1] * evaluations
+    assert [row["miss_ratio"] for row in rows(finished / "evaluation_ratio_0.1.csv")] == ["0.1"]
+    assert whole.read_text() == "of all ratios"
     assert is_as_promised(finished)
 
 

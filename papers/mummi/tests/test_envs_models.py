@@ -92,6 +92,7 @@ def test_touch_and_contacts_are_observed_where_the_card_says(task: str):
     assert observation["touch"].shape == (TASKS[task].touch_size,)
     assert simulator.action_space.shape == (TASKS[task].action_size,)
     assert ("n_contact" in observation) == (task != "cup_catch")
+    assert observation.get("n_contact", np.zeros((), np.int64)).dtype == np.int64
     for sensor, value in zip(simulator.touch_sensors, observation["touch"], strict=False):
         assert simulator.physics.named.data.sensordata[sensor] == value
     simulator.close()

@@ -54,9 +54,18 @@ def test_moments_and_actions_never_share_their_draws():
 def test_each_environment_has_its_own_samples_and_exploration():
     acting = for_acting(2)
     assert acting.mode.shape == (100, 2, ACTION_SIZE)
-    assert acting.exploration.shape == (2, ACTION_SIZE)
     assert_rows_differ(acting.mode, 1)
-    assert_rows_differ(acting.exploration, 0)
+    for drawn in acting.exploration[:3]:
+        assert drawn.shape[0] == 2
+        assert_rows_differ(drawn, 0)
+
+
+def test_exploration_is_drawn_from_all_that_it_may_be():
+    drawn = for_acting(300).exploration
+    assert set(drawn.index.numpy()) == set(range(ACTION_SIZE))
+    for numbers, low, high in ((drawn.uniform, -1, 1), (drawn.chance, 0, 1)):
+        assert low <= numbers.numpy().min() < low + 0.02
+        assert high - 0.02 < numbers.numpy().max() < high
 
 
 def test_the_forward_search_draws_for_each_of_its_rollouts():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tensorflow import Tensor
 
-from mummi.behaviour import Behaviour
+from mummi.behaviour import Behaviour, explored
 from mummi.config import Config, CvrlConfig
 from mummi.distributions import squashed_entropy
 from mummi.framework import tf
@@ -93,7 +93,7 @@ class Agent(tf.Module):  # type: ignore[misc]
         return [*self.model.modalities, *(f"{name}_flag" for name in self.model.modalities)]
 
     def exploration(self, env_step: int) -> float:
-        """Standard deviation of the exploration noise (card 2.6: expl_amount, decay, min)."""
+        """How much training explores: a standard deviation, or a chance (card 2.6: expl_amount, decay, min)."""
         config = self.config
         decayed = (
             config.expl_amount * 0.5 ** (env_step / config.expl_decay) if config.expl_decay else config.expl_amount
@@ -125,8 +125,8 @@ class Agent(tf.Module):  # type: ignore[misc]
         else:
             sample = self.behaviour.sample(latent, noise.imagination.actions[0])
             action = tf.where(training, sample, self.behaviour.mode(latent, noise.mode))
-        disturbed = tf.clip_by_value(action + amount * noise.exploration, -1.0, 1.0)
-        return Memory(latent, tf.where(amount > 0, disturbed, action))
+        disturbed = explored(action, config.expl, amount, noise.exploration)
+        return Memory(latent, tf.where(training | (amount > 0), disturbed, action))
 
     # Learning
 

@@ -27,6 +27,19 @@ class ImaginationNoise(NamedTuple):
     """(H, N, S), or (H, 1, S) where all states share them."""
 
 
+class Exploration(NamedTuple):
+    """What may disturb the actions of n environments."""
+
+    gaussian: Tensor
+    """(n, A), standard normal."""
+    uniform: Tensor
+    """(n, A), in [-1, 1)."""
+    chance: Tensor
+    """(n,), in [0, 1)."""
+    index: Tensor
+    """(n,), integers below A."""
+
+
 class Imagined(NamedTuple):
     """What an imagined rollout of H steps is worth at its first H - 1 states."""
 
@@ -114,3 +127,13 @@ class Behaviour(tf.Module):  # type: ignore[misc]
         rows = latent.deter.shape[0]
         best = tf.argmax(tf.reshape(worth, (rows, samples)), 1)
         return tf.gather(tf.reshape(actions, (rows, samples, actions.shape[-1])), best, batch_dims=1)
+
+
+def explored(actions: Tensor, kind: str, amount: Tensor, noise: Exploration) -> Tensor:
+    """Actions (n, A) as `expl` disturbs them (card 2.6, 5.8); amount: a standard deviation, or a chance."""
+    if kind == "completely_random":
+        return noise.uniform
+    if kind == "epsilon_greedy":
+        one_hot = tf.one_hot(noise.index, actions.shape[-1])
+        return tf.where(noise.chance[:, None] < amount, one_hot, actions)
+    return tf.clip_by_value(actions + amount * noise.gaussian, -1.0, 1.0)

@@ -86,7 +86,7 @@ def write_test(run: Run, env_step: int, episodes: Episodes) -> None:
 
 
 def evaluate(directory: Path, header: Header, config: Config, options: EvaluateOptions) -> Mapping[str, float]:
-    """Test a trained run at all three ratios, or one: adds to results.jsonl, writes evaluation.csv and evaluation.png.
+    """Test a trained run at all three ratios, or one: adds to results.jsonl, writes a table and a plot of the setting.
 
     What the training left, which its manifest holds the sha256 of, stays as it is.
     """
@@ -101,7 +101,7 @@ def evaluate(directory: Path, header: Header, config: Config, options: EvaluateO
     env_step = load_checkpoint(directory, WeightsAlone(agent)).env_step
     episodes = robustness(agent, header, config, header.seed, settings=chosen)
     append_results(directory, env_step, source_of(config), episodes)
-    write_robustness(directory, "evaluation", episodes)
+    write_robustness(directory, f"evaluation_{setting}", episodes)
     if options.video is not None:
         film_episode(options.video, [found[0] for found in episodes.values()])
         if predicts(agent):

@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 from numpy.typing import NDArray
 from tensorflow import Tensor
 
-from mummi.behaviour import MODE_SAMPLES, ImaginationNoise
+from mummi.behaviour import MODE_SAMPLES, Exploration, ImaginationNoise
 from mummi.config import Config
 
 
@@ -35,8 +35,7 @@ class ActingNoise(NamedTuple):
     """Of n, or in the forward search of n times num_samples, rollouts."""
     mode: Tensor
     """(samples, n, A)"""
-    exploration: Tensor
-    """(n, A)"""
+    exploration: Exploration
 
 
 def graph_seed(seed: int, purpose: str, number: int) -> NDArray[np.int32]:
@@ -51,8 +50,18 @@ def graph_seed(seed: int, purpose: str, number: int) -> NDArray[np.int32]:
 
 def normal(seed: Tensor, purpose: int, shape: Sequence[int]) -> Tensor:
     """Standard normal numbers, float32; on CPUs and GPUs alike by the Philox generator."""
-    folded = tf.random.experimental.stateless_fold_in(seed, purpose, alg="philox")
-    return tfp.distributions.Normal(0.0, 1.0).sample(shape, seed=folded)
+    return tfp.distributions.Normal(0.0, 1.0).sample(shape, seed=for_purpose(seed, purpose))
+
+
+def uniform(seed: Tensor, purpose: int, shape: Sequence[int], low: float, high: float) -> Tensor:
+    """Numbers in [low, high), float32 or, between integers, int32."""
+    dtype = tf.int32 if isinstance(high, int) else tf.float32
+    return tf.random.stateless_uniform(shape, for_purpose(seed, purpose), low, high, dtype, alg="philox")
+
+
+def for_purpose(seed: Tensor, purpose: int) -> Tensor:
+    """A seed of its own for each thing that is drawn."""
+    return tf.random.experimental.stateless_fold_in(seed, purpose, alg="philox")
 
 
 def update_noise(seed: Tensor, config: Config, action_size: int) -> UpdateNoise:
@@ -73,7 +82,12 @@ def acting_noise(seed: Tensor, config: Config, action_size: int, rows: int) -> A
         normal(seed, 0, (1 if config.shared_noise else rows, config.stoch_size)),
         imagination_noise(seed, config, rollouts, action_size),
         normal(seed, 3, (MODE_SAMPLES, rows, action_size)),
-        normal(seed, 4, (rows, action_size)),
+        Exploration(
+            normal(seed, 4, (rows, action_size)),
+            uniform(seed, 5, (rows, action_size), -1.0, 1.0),
+            uniform(seed, 6, (rows,), 0.0, 1.0),
+            uniform(seed, 7, (rows,), 0, action_size),
+        ),
     )
 
 

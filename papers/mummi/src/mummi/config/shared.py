@@ -152,8 +152,11 @@ class Config:
     """Imagined steps."""
     action_init_std: float = 5.0
     """Standard deviation of an action before squashing at network output 0."""
+    expl: Literal["additive_gaussian", "completely_random", "epsilon_greedy"] = "additive_gaussian"
+    """How training explores: noise on each action; uniform actions in place of the agent's; or, with a chance of
+    expl_amount, an action of one 1 among zeros, drawn uniformly."""
     expl_amount: float = 0.3
-    """Standard deviation of the exploration noise on actions, training only."""
+    """Standard deviation of the exploration noise on actions, training only; with expl epsilon_greedy a chance."""
     expl_decay: float = 0.0
     """Environment steps in which the exploration noise halves; 0 keeps it."""
     expl_min: float = 0.0
