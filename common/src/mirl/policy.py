@@ -15,6 +15,7 @@ FOLDER = "policy"
 """Of a published run, beside its manifest."""
 FACTS = "policy.json"
 LARGEST_BYTES = 5_000_000
+TOO_LARGE = "are too large to be published"
 
 
 def blank(state: Any, keep: Sequence[str], place: str = "") -> Any:

@@ -12,6 +12,7 @@ def test_a_paper_that_trains_tests_and_films_is_whole(mirl, root: Path):
         "describes",
         "trained",
         "evaluated",
+        "kept",
     ]
     assert not (root / "results/runs").exists()
 

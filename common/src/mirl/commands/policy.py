@@ -9,7 +9,7 @@ from mirl.commands.evaluate import load_run
 from mirl.commands.options import Parser, require_option
 from mirl.config import ConfigError
 from mirl.paper import Paper
-from mirl.policy import saved_folder, size_of, write_facts
+from mirl.policy import TOO_LARGE, saved_folder, size_of, write_facts
 
 
 def run(paper: Paper, words: Sequence[str]) -> int:
@@ -21,7 +21,7 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     for field in ("run_dir", "out"):
         require_option(options, field, ())
     if paper.policy is None:
-        raise ConfigError(f"the networks of {paper.name} are too large to be published")
+        raise ConfigError(f"the networks of {paper.name} {TOO_LARGE}")
     if options.out.exists():
         raise ConfigError(f"--out {options.out} is there already")
     load_run(paper, options.run_dir)
