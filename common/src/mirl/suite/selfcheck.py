@@ -1,4 +1,4 @@
-"""`mirl selfcheck`: is this installation whole? A paper's first task and method, shortened, from train to film and policy."""
+"""`mirl selfcheck`: is this installation whole? A first task and method, shortened, from train to film and policy."""
 
 from __future__ import annotations
 
