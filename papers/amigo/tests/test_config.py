@@ -19,7 +19,7 @@ from amigo.config import (
 )
 from mirl.config import ConfigError, as_dictionary, field_docstrings, from_dictionary
 
-FRAMES = {"Empty-8x8": 6e5, "KeyCorridorS3R3": 1e8, "ObstructedMaze-1Dl": 1e8, "KeyCorridorS4R3": 6e8,
+FRAMES = {"Empty-8x8": 6e5, "KeyCorridorS3R3": 3e7, "ObstructedMaze-1Dl": 3e7, "KeyCorridorS4R3": 6e8,
           "KeyCorridorS5R3": 6e8, "ObstructedMaze-2Dlhb": 6e8, "ObstructedMaze-1Q": 6e8}  # fmt: skip
 
 
