@@ -62,9 +62,10 @@ def updates(method: str, fidelity: str = "paper", count: int = 2) -> tuple[Agent
 
 @pytest.mark.parametrize("method", ROBOT_CONFIGS)
 def test_every_method_learns_and_repeats(method: str):
-    _, first = updates(method)
+    agent, first = updates(method)
     _, second = updates(method)
     assert first == second
+    assert agent.target_lag() > 0.0
     assert all(torch.isfinite(torch.tensor(list(losses.values()))).all() for losses in first)
 
 

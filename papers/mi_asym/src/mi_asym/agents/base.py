@@ -61,6 +61,15 @@ class Agent(ABC):
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
 
+    @torch.no_grad()
+    def target_lag(self) -> float:
+        """Root mean square distance of the parameters that learn from those of the target that follows them; zero for
+        a learner that does not learn."""
+        online = self.parts["critic"] if "critic" in self.parts else self.parts["heads"]
+        apart = torch._foreach_sub(list(online.parameters()), list(self.parts[TARGET].parameters()))
+        count = sum(difference.numel() for difference in apart)
+        return float(torch.stack(torch._foreach_norm(apart)).square().sum() / count) ** 0.5
+
     def parameter_counts(self) -> dict[str, int]:
         """Numbers in each part that is not a target."""
         return {name: parameter_count(part) for name, part in self.parts.items() if not name.startswith(TARGET)}
