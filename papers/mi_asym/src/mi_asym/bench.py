@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from mi_asym.agents.base import Agent
 from mi_asym.building import agent_for, environments_for, replay_for, source_for
@@ -75,7 +76,7 @@ def bench(task: str) -> list[Row]:
             seconds = measure(case.update, least_s=2.0)
             rows.append({"name": f"{method}, update of 64 x 50 valid steps", "value": seconds, "unit": "s"})
             if method == "ours_gru":
-                rows += beside_plain(case)
+                rows += [*beside_plain(case), products(case)]
     rows += end_to_end(task, "ours_gru")
     return [*rows, {"name": "peak memory", "value": peak_memory_mib(), "unit": "MiB"}]
 
@@ -95,6 +96,21 @@ def end_to_end(task: str, method: str) -> list[Row]:
         {"name": f"{method}, updates on random episodes", "value": 1 / updating, "unit": "updates/s"},
         {"name": f"{method}, end to end", "value": 1 / together, "unit": "env_steps/s"},
     ]
+
+
+def products(case: Case) -> Row:
+    """The least that an update of `case` can take: its matrix products at the rate of one that is as large."""
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: in_place_product}) as counter:
+        case.update()
+    steps, width = case.config.batch_size * (EPISODE + 1), 256
+    left, right = torch.ones(steps, width), torch.ones(width, width)
+    rate = 2 * steps * width * width / measure(lambda: left @ right, least_s=0.5)
+    return {"name": "ours_gru, its matrix products alone", "value": counter.get_total_flops() / rate, "unit": "s"}
+
+
+def in_place_product(added: Any, left: Any, right: Any, **_: Any) -> int:
+    """Operations of a product that is added to a tensor, which the counter does not know; shapes come in."""
+    return int(2 * left[0] * left[1] * right[1])
 
 
 def beside_plain(case: Case) -> list[Row]:

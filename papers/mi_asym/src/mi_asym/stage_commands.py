@@ -14,7 +14,9 @@ import torch
 from mi_asym.collect import CollectionStopped, collect
 from mi_asym.config import collect_config, pretrain_config
 from mi_asym.envs import TASKS
-from mi_asym.pretrain import PretrainingStopped, Row, pretrain
+from mi_asym.pretrain import PretrainingStopped, Row, load_encoders, pretrain
+from mi_asym.representation.blindness import blindness
+from mi_asym.stages import new_embedders
 from mirl import config as configs
 from mirl.allocator import keep_freed_memory
 from mirl.arithmetic import set_up_torch
@@ -113,8 +115,17 @@ def run_pretrain(words: Sequence[str]) -> int:
         )  # fmt: skip
     except PretrainingStopped as stopped:
         raise Interrupted(stop.number, str(stopped)) from None
+    tell_blindness(task, folder)
     print(folder)
     return 0
+
+
+def tell_blindness(task: str, folder: Path) -> None:
+    """Print phi's blind errors, on grids."""
+    embedders = new_embedders(task)
+    load_encoders(embedders.state, embedders.observation, folder)
+    for name, error in blindness(task, embedders.state).items():
+        print(f"phi's {name}: {error:.4f}", flush=True)
 
 
 def every_ten_seconds(text: Callable[[int, Any], str]) -> Callable[..., None]:
