@@ -93,11 +93,11 @@ def test_an_update_moves_what_it_trains(method: str):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_target_lags_behind_a_learner_and_not_behind_one_that_does_not_learn(method: str):
     still, moving = (Toy("heaven_hell", method, critic_lr=lr, episodes=4, batch_size=3) for lr in (1e-30, 1e-3))
-    assert still.agent.target_lag() == moving.agent.target_lag() == 0.0
+    assert still.agent.target_lag() == moving.agent.target_lag() == -12.0
     still.update()
     moving.update()
-    assert still.agent.target_lag() < 1e-9
-    assert 1e-5 < moving.agent.target_lag() < 1e-3  # the first step of Adam moves each by the step size, or not at all
+    assert still.agent.target_lag() == -12.0
+    assert -5 < moving.agent.target_lag() < -3  # the first step of Adam moves each by the step size, or not at all
 
 
 def test_intrinsic_rewards_telescope_over_an_episode():

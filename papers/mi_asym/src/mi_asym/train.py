@@ -141,7 +141,7 @@ def write_down(run: Run, state: TrainState, source: Source, began: tuple[float, 
     now = time.perf_counter()
     rate = (state.env_step - began[1]) / (now - began[0])
     metrics = state.means.take() | metrics_of(run.header.task, episodes)
-    metrics |= {"train/updates": state.updates, "train/target_lag": state.agent.target_lag()}
+    metrics |= {"train/updates": state.updates, "train/log10_target_lag": state.agent.target_lag()}
     run.log(state.env_step, metrics | {"time/env_steps_per_s": rate})
     run.log_episodes(state.env_step, "test", *episode_rows(episodes))
     state.evaluated_at = state.env_step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -63,12 +64,13 @@ class Agent(ABC):
 
     @torch.no_grad()
     def target_lag(self) -> float:
-        """Root mean square distance of the parameters that learn from those of the target that follows them; zero for
-        a learner that does not learn."""
+        """log10 of the root mean square distance of the parameters that learn from those of the target that follows
+        them; -12 for a learner that does not learn. A logarithm, as seeds that see no reward move far less."""
         online = self.parts["critic"] if "critic" in self.parts else self.parts["heads"]
         apart = torch._foreach_sub(list(online.parameters()), list(self.parts[TARGET].parameters()))
         count = sum(difference.numel() for difference in apart)
-        return float(torch.stack(torch._foreach_norm(apart)).square().sum() / count) ** 0.5
+        distance = float(torch.stack(torch._foreach_norm(apart)).square().sum() / count) ** 0.5
+        return math.log10(max(distance, 1e-12))
 
     def parameter_counts(self) -> dict[str, int]:
         """Numbers in each part that is not a target."""
