@@ -90,7 +90,7 @@ class Transfers(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
-        self.found[name] += name in WAITS or name == "from_numpy"
+        self.found[name] += name in WAITS or name == "to"
         return func(*args, **(kwargs or {}))
 
 
@@ -104,7 +104,7 @@ def test_a_step_waits_for_the_device_once_and_sends_once(first_context: str):
     with Transfers() as transfers:
         for _ in range(4):  # of which two end an episode
             player.step(action)
-    assert +transfers.found == {"cpu": 4, "from_numpy": 4}
+    assert +transfers.found == {"cpu": 4, "to": 4}
 
 
 def test_a_clean_episode_begins_as_training_sequences_begin():
