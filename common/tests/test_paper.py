@@ -99,7 +99,7 @@ def test_a_paper_may_have_commands_of_its_own(capsys: pytest.CaptureFixture[str]
     assert main(paper, ["--help"]) == 0
     assert "  count_words count words\n" in capsys.readouterr().out
     assert main(paper, ["count"]) == 2
-    assert "did you mean count_words? (commands: train, evaluate, demo, describe, bench, count_words)" in (
+    assert "did you mean count_words? (commands: train, evaluate, policy, demo, describe, bench, count_words)" in (
         capsys.readouterr().err
     )
 
