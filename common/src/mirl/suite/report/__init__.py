@@ -34,7 +34,9 @@ def write_report(
         "source": source,
         "made_by": " ".join(["common/.venv/bin/mirl report", *chosen, *options]),
         "revision": git(root, "rev-parse", "--short=12", "HEAD"),
-        "power": power_tables.summary(list(power.rows(root, experiments, papers))),
+        "power": power_tables.summary(
+            [row for row in power.rows(root, experiments, papers) if "@" not in row.method]  # as the matrix counts
+        ),
     }
     write_site(reports, overview.listed(root, experiments, reports), shared, out)
     return out / "index.html"
