@@ -12,9 +12,9 @@ from mirl.config import ConfigError
 from mirl.files import read_json
 from mirl.policy import FACTS, FOLDER, LARGEST_BYTES, fault_of, size_of, unpack
 from mirl.suite import venvs
-from mirl.suite.experiments import BUDGETS, RunSpec
+from mirl.suite.experiments import RunSpec
 from mirl.suite.manifests import read_manifest
-from mirl.suite.results import begun_runs, published_directory, run_directory
+from mirl.suite.results import choose_published, published_directory, published_runs, run_directory
 from mirl.suite.runner import paper_python
 
 
@@ -59,28 +59,10 @@ def last_line(text: str) -> str:
     return text.strip().rpartition("\n")[2]
 
 
-def kept(root: Path, paper: str) -> list[RunSpec]:
-    """The published runs of a paper that have a policy, the paper's budget first."""
-    order = dict(zip(("paper", "workstation", "tiny"), range(3), strict=True))
-    runs = [spec for budget in BUDGETS for spec in begun_runs(root, paper, budget, "published")]
-    found = [spec for spec in runs if (published_directory(root, spec) / FOLDER).is_dir()]
-    return sorted(found, key=lambda spec: (order[spec.budget], spec.task, spec.labelled_method, spec.seed))
-
-
 def choose_policy(root: Path, paper: str, task: str, labelled: str, budget: str | None, seed: int | None) -> RunSpec:
-    """The published policy that is meant: of the paper's budget and the least seed unless others are named."""
-    every = kept(root, paper)
-    same = [spec for spec in every if (spec.task, spec.labelled_method) == (task, labelled)]
-    for spec in same:
-        if budget in (None, spec.budget) and seed in (None, spec.seed):
-            return spec
-    wanted = " ".join(filter(None, (budget, f"seed {seed}" if seed is not None else "")))
-    names = (str(spec) if same else f"{spec.task} {spec.labelled_method}" for spec in same or every)
-    there = ", ".join(dict.fromkeys(names))
-    raise ConfigError(
-        f"no policy of {paper}/{task}/{labelled}{f' ({wanted})' if wanted else ''} is published"
-        f" ({f'there are: {there}' if there else f'none of {paper} is'})"
-    )
+    """The published policy that is meant, as `choose_published`."""
+    kept = [spec for spec in published_runs(root, paper) if (published_directory(root, spec) / FOLDER).is_dir()]
+    return choose_published(kept, "policy", f"{paper}/{task}/{labelled}", budget, seed)
 
 
 def watch(root: Path, spec: RunSpec, out: Path, words: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ import io
 import math
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +71,32 @@ def begun_runs(root: Path, paper: str, budget: str, source: Source, task: str = 
         except ConfigError:  # a folder that was moved aside
             continue
     return found
+
+
+def published_runs(root: Path, paper: str) -> list[RunSpec]:
+    """The published runs of a paper, those of its own budget first."""
+    return [
+        spec for budget in ("paper", "workstation", "tiny") for spec in begun_runs(root, paper, budget, "published")
+    ]
+
+
+def choose_published(runs: Sequence[RunSpec], what: str, name: str, budget: str | None, seed: int | None) -> RunSpec:
+    """The first of `runs` that is meant by `name`, paper/task/method, and by budget and seed where they are named.
+
+    Raises ConfigError, which calls it `what` and tells which there are.
+    """
+    paper, task, labelled = name.split("/")
+    same = [spec for spec in runs if (spec.task, spec.labelled_method) == (task, labelled)]
+    for spec in same:
+        if budget in (None, spec.budget) and seed in (None, spec.seed):
+            return spec
+    wanted = " ".join(filter(None, (budget, f"seed {seed}" if seed is not None else "")))
+    names = (str(spec) if same else f"{spec.task} {spec.labelled_method}" for spec in same or runs)
+    there = ", ".join(dict.fromkeys(names))
+    raise ConfigError(
+        f"no {what} of {name}{f' ({wanted})' if wanted else ''} is published"
+        f" ({f'there are: {there}' if there else f'none of {paper} is'})"
+    )
 
 
 def damages(root: Path, specs: Iterable[RunSpec], source: Source) -> list[DamagedRunError]:

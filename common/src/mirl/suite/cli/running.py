@@ -1,7 +1,8 @@
-"""Commands that plan, start and watch runs: plan, reproduce, status, regress, run."""
+"""Commands that plan, start and watch runs: plan, reproduce, status, regress, repeat, run."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -168,6 +169,45 @@ def regress(
             reproducing.update_bands(place, experiments, name, specs, why, console)
         good &= reproducing.judge(place, experiments, specs, console)
     raise typer.Exit(0 if good else 1)
+
+
+@app.command()
+def repeat(
+    paper: Annotated[str, typer.Argument(metavar="PAPER", help="Which paper.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Which task.")],
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Which method, or method@variant.")],
+    seed: Annotated[int | None, typer.Option(min=0, help="Default: the first.", show_default=False)] = None,
+    budget: Annotated[str | None, typer.Option(help="Default: paper, where there is one.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run directory; default: results/runs/repeated/SPEC.", show_default=False),
+    ] = None,
+    root: Root = None,
+) -> None:
+    """Make a published run again and compare every row; exit code 1 where it differs."""
+    from mirl.suite import repeat as repeating
+    from mirl.suite.manifests import DamagedRunError, read_manifest
+    from mirl.suite.results import choose_published, published_directory, published_runs
+
+    place, experiments = open_experiments(root)
+    (wanted, *_) = registry.select(experiments, budget or "paper", paper, task, method)
+    name = f"{wanted.paper}/{wanted.task}/{wanted.labelled_method}"
+    runs = published_runs(place, wanted.paper)
+    spec = choose_published(runs, "run", name, wanted.budget if budget else None, seed)
+    directory = out or place / "results/runs/repeated" / str(spec)
+    try:
+        code = repeating.run_again(place, experiments, spec, directory)
+        if code:
+            print("mirl: the repetition did not come to its end; the same command continues it", file=sys.stderr)
+            raise typer.Exit(code)
+        found = repeating.compare(published_directory(place, spec), directory)
+        commit = read_manifest(published_directory(place, spec))["git_revision"] or "unknown"
+    except DamagedRunError as one:
+        name_damages(place, [one])
+        raise typer.Exit(1) from None
+    for line in repeating.describe(spec, found, commit):
+        console.print(line, markup=False, soft_wrap=True)
+    raise typer.Exit(0 if found.agrees else 1)
 
 
 @app.command()
