@@ -51,6 +51,44 @@ def test_findings_tell_a_paper_of_which_nothing_was_run(mirl_here):
     assert "Not run at the paper's budget: 2 of 2 rows." in mirl_here("findings", "--paper", "toy").stdout
 
 
+def test_seeds_of_a_task_stand_side_by_side(mirl_here, root: Path):
+    for spec, content in (("drift/seed0", "1.0"), ("drift/seed3", "3.0"), ("random_walk/seed0", "-2.5")):
+        folder = root / "results/published/toy/paper/line" / spec
+        folder.mkdir(parents=True)
+        rows = [
+            "env_step,wall_s,name,value",
+            "10,0,eval/return,9",
+            "20,0,train/return,7.5",
+            f"20,0,eval/return,{content}",
+        ]
+        (folder / "metrics.csv").write_text("\n".join(rows) + "\n")
+    assert mirl_here("findings", "--paper", "toy", "--task", "line").stdout.splitlines() == [
+        "| `eval/return` | seed 0 | seed 3 | mean ± sd |",
+        "| --- | --- | --- | --- |",
+        "| `random_walk` | -2.5 |  | -2.5 |",
+        "| `drift` | 1 | 3 | 2 ± 1.41 |",
+    ]
+    other = mirl_here("findings", "--paper", "toy", "--task", "line", "--metric", "train/return")
+    assert "| `drift` | 7.5 | 7.5 | 7.5 ± 0 |" in other.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--task", "line"], "--paper is needed"),
+        (["--paper", "toy", "--task", "lien"], "did you mean line?"),
+        (["--paper", "toy", "--task", "line"], "no run of toy line at budget paper is published"),
+        (["--paper", "toy", "--metric", "eval/return"], "--metric is about one task; --task names it"),
+        (["--paper", "toy", "--budget", "tiny"], "--budget is about one task; --task names it"),
+    ],
+)
+def test_seeds_that_cannot_be_shown_are_one_line(mirl_here, words: list[str], message: str):
+    refused = mirl_here("findings", *words)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert message in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
 def test_the_version_and_the_help_are_told(mirl):
     told = mirl("--version")
     assert (told.returncode, told.stdout) == (0, "mirl 0.1.0\n")

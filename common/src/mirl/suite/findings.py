@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 
 from mirl.clock import describe_duration
+from mirl.config import ConfigError, choose
 from mirl.files import read_json
 from mirl.suite import listing
-from mirl.suite.experiments import Experiments
+from mirl.suite.experiments import Experiments, Metric
+from mirl.suite.results import begun_runs, metric_value, published_directory, read_metrics
 from mirl.verdict import comparison
 from mirl.verdict.claims import ClaimRow
 from mirl.verdict.comparison import Comparison
@@ -37,7 +40,7 @@ def overview(root: Path, experiments: Experiments) -> str:
                 describe_duration(sum(seconds)) if seconds else "–",
             ]
         )
-    return table(PAPER_COLUMNS, lines)
+    return table_of(PAPER_COLUMNS, lines)
 
 
 def of_paper(root: Path, experiments: Experiments, paper: str) -> str:
@@ -47,11 +50,40 @@ def of_paper(root: Path, experiments: Experiments, paper: str) -> str:
     return f"{claims_table(built)}\n\n{listing.markdown(listed)}"
 
 
+def of_task(root: Path, experiments: Experiments, paper: str, task: str, budget: str, metric: str | None) -> str:
+    """A line a method, a column a seed: the value that is judged, or the last of another metric. ConfigError where no
+    published run of the task recorded it."""
+    registered = experiments.papers[paper].tasks[task]
+    values: dict[str, dict[int, float]] = {}
+    names = set()
+    for spec in begun_runs(root, paper, budget, "published", task):
+        table = read_metrics(published_directory(root, spec))
+        names |= set(table["name"])
+        judged = registered.of(spec.labelled_method).metric
+        value = metric_value(table, Metric(name=metric, unit="") if metric else judged)
+        if value is not None:
+            values.setdefault(spec.labelled_method, {})[spec.seed] = value
+    if not values:
+        why = f"recorded {choose('metric', metric, sorted(names))}" if metric and names else "is published"
+        raise ConfigError(f"no run of {paper} {task} at budget {budget} {why}")
+    order = {name: place for place, name in enumerate(registered.methods)}
+    methods = sorted(values, key=lambda labelled: (labelled.count("@"), order[labelled.partition("@")[0]], labelled))
+    seeds = sorted({seed for one in values.values() for seed in one})
+    lines = []
+    for method in methods:
+        of_seeds = values[method]
+        cells = [f"{of_seeds[seed]:.3g}" if seed in of_seeds else "" for seed in seeds]
+        spread = f" ± {stdev(of_seeds.values()):.3g}" if len(of_seeds) > 1 else ""
+        lines.append([f"`{method}`", *cells, f"{mean(of_seeds.values()):.3g}{spread}"])
+    name = metric or registered.metric.name
+    return table_of([f"`{name}`", *(f"seed {seed}" for seed in seeds), "mean ± sd"], lines)
+
+
 def claims_table(built: Comparison) -> str:
     """One line a claim with runs; how many have none."""
     tested = [claim for claim in built.claims if claim.verdict != "not run"]
     left = f"{len(built.claims) - len(tested)} of {len(built.claims)} claims have no finished runs yet."
-    return f"{table(CLAIM_COLUMNS, map(claim_cells, tested))}\n\n{left}" if tested else left
+    return f"{table_of(CLAIM_COLUMNS, map(claim_cells, tested))}\n\n{left}" if tested else left
 
 
 def claim_cells(claim: ClaimRow) -> list[str]:
@@ -71,6 +103,6 @@ def counted(words: Iterable[str]) -> str:
     return ", ".join(f"{number} {word}" for word, number in Counter(words).most_common()) or "–"
 
 
-def table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def table_of(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rows = [heads, ["---"] * len(heads), *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -83,12 +83,27 @@ def show_power(place: Path, experiments: Experiments, papers: Sequence[str]) -> 
 
 
 @app.command()
-def findings(paper: PaperOption = None, root: Root = None) -> None:
-    """What was found so far, as the documents' tables: a line a paper, or the claims and results of one."""
+def findings(
+    paper: PaperOption = None,
+    task: Annotated[
+        str | None, typer.Option(help="Every seed of this task instead; needs --paper.", show_default=False)
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="With --task: the last value of another metric.", show_default=False)
+    ] = None,
+    budget: Annotated[str, typer.Option(help="With --task: workstation or paper.")] = "paper",
+    root: Root = None,
+) -> None:
+    """What was found so far, as the documents' tables: a line a paper, the claims and results of one, or its seeds."""
     from mirl.suite import findings as finding
 
     place, experiments = open_experiments(root)
-    if paper:
+    if task:
+        (spec, *_) = registry.select(experiments, budget, one_paper(experiments, paper), task)
+        found = finding.of_task(place, experiments, spec.paper, spec.task, spec.budget, metric)
+    elif metric or budget != "paper":
+        raise ConfigError(f"--{'metric' if metric else 'budget'} is about one task; --task names it")
+    elif paper:
         found = finding.of_paper(place, experiments, registry.choose_paper(experiments, paper))
     else:
         found = finding.overview(place, experiments)
