@@ -14,6 +14,7 @@ from mirl.config import ConfigError, no_such
 from mirl.files import describe_os_error
 from mirl.run import Header, Interrupted, Run
 from mirl.terminal import speak_plainly
+from mirl.workers import WorkerDiedError
 
 COMMANDS = {
     "train": "train one seed into one run directory; the same command again continues",
@@ -97,6 +98,8 @@ def main(paper: Paper, arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         complaint, code = describe_os_error(error), 1
+    except WorkerDiedError as error:
+        complaint, code = str(error), 1
     except (KeyboardInterrupt, Interrupted) as stop:
         complaint, code = str(stop) or "stopped by SIGINT", 128 + getattr(stop, "signal_number", 2)
     print(f"{paper.name}: {complaint}", file=sys.stderr)

@@ -15,6 +15,7 @@ from mi_asym.envs.images import EXTENT, heights, inside_rectangle
 from mi_asym.envs.robots.arm import HOME, WORKSPACE_HIGH, WORKSPACE_LOW, joint_angles, wrapped
 from mi_asym.envs.robots.expert import half_turn
 from mi_asym.envs.robots.world import SCENES, Client, RobotWorld
+from mirl.workers import WorkerDiedError
 
 MARGIN = 0.0015
 """Metres by which Bullet's rays may see a box larger than it is."""
@@ -257,8 +258,9 @@ def test_every_step_of_the_batched_form_equals_the_gym_environment(task: str):
     batch.close()
 
 
-def test_worker_processes_change_nothing():
+def test_worker_processes_change_nothing_and_are_told_when_they_die():
     here, there = make_batch("block_pushing", 3, seed=1), make_batch("block_pushing", 3, seed=1, workers=2)
+    shares = list(there.shares)
     for active in (None, np.array([True, False, True])):
         for batch in (here, there):
             batch.reset(active)
@@ -270,8 +272,12 @@ def test_worker_processes_change_nothing():
             np.testing.assert_array_equal(there.observation(), here.observation())
             np.testing.assert_array_equal(there.state(), here.state())
     np.testing.assert_array_equal(there.frame(2), here.frame(2))
+    shares[1].process.kill()
+    with pytest.raises(WorkerDiedError, match=r"died \(exit code -9\) while it was to reset"):
+        there.reset()
     there.close()
     here.close()
+    assert not any(share.process.is_alive() for share in shares)
 
 
 def test_a_saved_batch_goes_on_equally_in_the_middle_of_episodes():

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import plain
@@ -16,11 +10,11 @@ import pytest
 import torch
 
 from mime.envs import batch_of, dynamics_size_of, horizon_of, make
-from mime.envs.manipulation import PRESETS, Job, Manipulation, Player
+from mime.envs.manipulation import PRESETS, Job, Manipulation, Player, play_all
 from mime.envs.ml10 import TEST_CLASSES, TRAIN_CLASSES, all_tasks
-from mime.envs.workers import WorkerError, Workers, play_all
 from mime.networks import initial_policy, policy_layout
 from mime.rollout import class_statistics, sample
+from mirl.workers import WorkerDiedError, WorkerError, Workers
 
 NAME = "Metaworld-ML10"
 CLASSES = ("drawer-close-v3", "window-open-v3")
@@ -35,7 +29,7 @@ def player() -> Player:
 @pytest.fixture(scope="module")
 def workers() -> Workers:
     """Two processes that the tests of this file share."""
-    return Workers(2)
+    return Workers(2, Player)
 
 
 def job(name: str, goal_seed: int = 0, horizon: int = 6, episodes: int = 2, preset: str = "compat12") -> Job:
@@ -211,62 +205,13 @@ def test_statistics_are_kept_for_each_class_that_was_drawn():
     assert class_statistics([{"goal": np.zeros(2)}], played) == {}
 
 
-def test_a_dead_worker_is_one_clear_error_and_takes_the_others_along():
-    workers = Workers(2)
-    first, second = workers.processes.values()
-    os.kill(first.pid, signal.SIGKILL)
-    with pytest.raises(WorkerError, match=r"worker process \d+ died \(exit code -9\) while it played drawer-close-v3"):
-        workers.play_all([job(CLASSES[0])] * 2)
-    assert second.exitcode is not None
-
-
-def test_a_job_that_cannot_be_played_is_one_clear_error():
-    workers = Workers(1)
-    with pytest.raises(WorkerError, match="could not play no-such-class"):
-        workers.play_all([job("no-such-class")])
-
-
-def test_workers_do_not_hear_the_signals_that_stop_a_run_at_its_next_checkpoint(workers: Workers):
-    for process in workers.processes.values():
-        os.kill(process.pid, signal.SIGTERM)
-        os.kill(process.pid, signal.SIGINT)
-    assert len(workers.play_all([job(CLASSES[0])])) == 1
-    assert all(process.exitcode is None for process in workers.processes.values())
-
-
-PARENT = """
-import sys, time
-from mime.envs.workers import Workers
-if __name__ == "__main__":
-    workers = Workers(1)
-    print(*(process.pid for process in workers.processes.values()), flush=True)
-    {rest}
-"""
-
-
-@pytest.mark.parametrize(("rest", "kill"), [("time.sleep(60)", True), ("sys.exit(3)", False)])
-def test_workers_end_with_their_parent_whichever_way_that_ends(tmp_path: Path, rest: str, kill: bool):
-    script = tmp_path / "parent.py"
-    script.write_text(PARENT.format(rest=rest))
-    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    numbers = [int(word) for word in parent.stdout.readline().split()]
-    assert len(numbers) == 1
-    if kill:
-        parent.kill()
-    assert parent.wait(60) == (-signal.SIGKILL if kill else 3)
-    deadline = time.monotonic() + 60
-    while any(runs(number) for number in numbers) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(runs(number) for number in numbers)
-
-
-def runs(number: int) -> bool:
-    """Whether a process exists and is more than a zombie that nobody has collected."""
-    try:
-        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+def test_what_goes_wrong_in_a_process_names_the_class_that_was_played():
+    dying, failing = Workers(1, Player), Workers(1, Player)
+    dying.workers[0].process.kill()
+    with pytest.raises(WorkerDiedError, match=r"died \(exit code -9\) while it was to play drawer-close-v3"):
+        play_all(dying, [job(CLASSES[0])])
+    with pytest.raises(WorkerError, match="could not play no-such-class: KeyError: 'no-such-class'"):
+        play_all(failing, [job("no-such-class")])
 
 
 def test_manipulation_takes_its_goal_from_a_seed():

@@ -10,6 +10,7 @@ import pytest
 from gym import spaces
 from toys import ToySimulator, toy_env, toy_envs
 
+from mirl.workers import WorkerDiedError
 from mummi.backgrounds.procedural import ProceduralVideos
 from mummi.envs import TASKS, EnvOptions, make_env, make_envs, sizes_of, task_named
 from mummi.envs.workers import Workers
@@ -221,7 +222,7 @@ def test_a_worker_that_dies_is_named():
     workers = toy_envs(0, SHORT, envs=2, parallel="process")
     process = workers.workers[1].process  # type: ignore[attr-defined]
     process.kill()
-    with pytest.raises(RuntimeError, match=rf"worker process {process.pid} died \(exit code -9\)"):
+    with pytest.raises(WorkerDiedError, match=rf"process {process.pid} died \(exit code -9\) while it was to reset"):
         workers.reset()
     workers.close()
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from plain.slots import PlainSlots
 
+from mirl.workers import WorkerDiedError, WorkerError
 from sami.envs import horizon_of, make_slots, make_test_env, sizes_of
 from sami.envs.episodes import episode_generator
 from sami.envs.panda import PandaPush
@@ -230,14 +231,12 @@ def test_an_episode_can_be_asked_for_by_its_number_however_many_were_played():
 
 def test_a_process_that_ends_is_told_and_so_is_an_error_in_one():
     slots = make_slots("panda", ((1.0, 1.0), (1.0, 5.0)), 0, threads=2)
-    with pytest.raises(RuntimeError, match=r"failed: AttributeError: .*no_such_method"):
-        slots.shares[0].call("no_such_method").result()
+    with pytest.raises(WorkerError, match=r"could not no_such_method: AttributeError: .*no_such_method"):
+        slots.shares[0].call("no_such_method")()
     slots.shares[1].process.kill()
-    slots.shares[1].process.join()
-    with pytest.raises(RuntimeError, match="a process that plays Panda environments has ended"):
+    with pytest.raises(WorkerDiedError, match=r"died \(exit code -9\) while it was to reset"):
         slots.reset()
-    slots.shares[0].end()
-    assert slots.shares[0].process.exitcode == 0
+    slots.close()
 
 
 def test_cube_and_goal_can_be_told_apart_in_a_picture(light: PandaPush):

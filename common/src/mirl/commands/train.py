@@ -24,6 +24,7 @@ from mirl.files import describe_os_error
 from mirl.manifest import write_manifest
 from mirl.run import Header, Interrupted, NonFiniteLoss, Run, open_run
 from mirl.sinks import require_wandb
+from mirl.workers import WorkerDiedError
 
 if TYPE_CHECKING:
     from mirl.paper import Paper
@@ -146,6 +147,8 @@ def judge(error: BaseException) -> tuple[str, str, int]:
         return "failed", str(error), 2
     if isinstance(error, NonFiniteLoss):
         return "failed", str(error), 1
+    if isinstance(error, WorkerDiedError):
+        return "failed", f"{error}; the same command continues from the last checkpoint", 1
     if isinstance(error, OSError) and error.filename:
         return "failed", describe_os_error(error), 1
     first_line = (str(error).strip().splitlines() or [""])[0]

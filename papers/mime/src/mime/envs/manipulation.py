@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
+
+from mirl.workers import Workers
 
 ACTION_SIZE = 4
 Layers = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -120,6 +123,19 @@ class Player:
                 observations[time, episode], actions[time, episode] = observation, action
                 observation, rewards[time, episode], successes[time, episode] = environment.step(action)
         return observations, actions, rewards, successes
+
+
+@cache
+def shared_player(number: int) -> Player | Workers:
+    """One player for this process, or `number` others, shared by all environments and kept until the end."""
+    return Player() if number == 1 else Workers(number, Player)
+
+
+def play_all(player: Player | Workers, jobs: Sequence[Job]) -> list[Played]:
+    """The results of all jobs, in their order. Players in other processes raise mirl.workers.WorkerError."""
+    if isinstance(player, Workers):
+        return player.map("play", jobs, lambda job: job.name)
+    return [player.play(job) for job in jobs]
 
 
 def mean_action(layers: Layers, observation: np.ndarray) -> np.ndarray:

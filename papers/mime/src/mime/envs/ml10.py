@@ -14,8 +14,7 @@ from gym import spaces
 from torch import Tensor
 
 from mime.envs.base import MetaEnvironment, Task
-from mime.envs.manipulation import ACTION_SIZE, PRESETS, Job, Manipulation, Player
-from mime.envs.workers import play_all, shared_player
+from mime.envs.manipulation import ACTION_SIZE, PRESETS, Job, Manipulation, Player, play_all, shared_player
 from mime.streams import derived_seed
 
 TRAIN_CLASSES = (

@@ -6,24 +6,17 @@ Every number equals what `PandaPush` gives slot by slot, however many processes 
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Sequence
-from contextlib import suppress
-from multiprocessing.connection import Connection
-from multiprocessing.util import Finalize
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mirl.signals import stop_signals_held
+from mirl.workers import Caller, Here, Worker, gather
 from sami.envs.episodes import Context, Episode, SlotStep, checked_actions, scaled_action, slot_seed
 from sami.envs.panda import HORIZON, PandaPush, context_of
 from sami.envs.panda_scene import KEYS
 from sami.settings import TaskTuple, checked_tuple
-
-GONE = "a process that plays Panda environments has ended"
 
 
 class SlotResult(NamedTuple):
@@ -114,94 +107,6 @@ def flat(observation: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.concatenate([observation[key] for key in KEYS])
 
 
-class Pending(Protocol):
-    """A call that was begun."""
-
-    def result(self) -> Any:
-        """Wait for its answer."""
-
-
-class Answer:
-    """An answer that is there already."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def result(self) -> Any:
-        """The answer."""
-        return self.value
-
-
-class LocalShare:
-    """A share of this process."""
-
-    def __init__(self, *arguments: Any) -> None:
-        self.share = Share(*arguments)
-
-    def call(self, name: str, *arguments: Any) -> Pending:
-        """Call a method of the share."""
-        return Answer(getattr(self.share, name)(*arguments))
-
-    def end(self) -> None:
-        """Nothing runs beside this process."""
-
-
-class RemoteShare:
-    """A share that a process of its own plays."""
-
-    def __init__(self, *arguments: Any) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, arguments), daemon=True)
-        with stop_signals_held():
-            self.process.start()
-        theirs.close()
-        # They see no stop signals; a closed connection is what ends them, at the latest when this process exits.
-        self.closing = Finalize(self, self.connection.close, exitpriority=10)
-
-    def call(self, name: str, *arguments: Any) -> Pending:
-        """Begin a method of the share."""
-        try:
-            self.connection.send((name, arguments))
-        except ConnectionError:
-            raise RuntimeError(GONE) from None
-        return self
-
-    def result(self) -> Any:
-        """Wait for the answer. RuntimeError where the process has failed or gone."""
-        try:
-            failed, answer = self.connection.recv()
-        except (EOFError, ConnectionError):
-            raise RuntimeError(GONE) from None
-        if failed:
-            raise RuntimeError(f"a process that plays Panda environments failed: {answer}")
-        return answer
-
-    def end(self) -> None:
-        """End the process."""
-        self.closing()
-        self.process.join()
-
-
-def serve(connection: Connection, arguments: tuple[Any, ...]) -> None:
-    """Play a share until the other end closes; signals are the other end's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    share = Share(*arguments)
-    with suppress(EOFError, ConnectionError):
-        while True:
-            name, given = connection.recv()
-            connection.send(answer(share, name, given))
-
-
-def answer(share: Share, name: str, given: tuple[Any, ...]) -> tuple[bool, Any]:
-    """Whether a call failed, and what it gave or what went wrong, which the other end raises."""
-    try:
-        return False, getattr(share, name)(*given)
-    except Exception as error:
-        return True, f"{type(error).__name__}: {error}"
-
-
 class PandaSlots:
     """One scene per task tuple; see `sami.envs.episodes.Slots`."""
 
@@ -213,9 +118,9 @@ class PandaSlots:
         self.horizon = horizon or HORIZON
         seeds = [slot_seed(seed, slot) for slot in range(self.n_slots)]
         self.parts = [part for part in np.array_split(np.arange(self.n_slots), max(1, threads)) if len(part)]
-        kind = LocalShare if len(self.parts) == 1 else RemoteShare
-        self.shares: list[LocalShare | RemoteShare] = [
-            kind([int(k) for k in part], [self.tuples[k] for k in part], [seeds[k] for k in part], self.horizon)
+        place = Here if len(self.parts) == 1 else Worker
+        self.shares: list[Caller] = [
+            place(Share, [int(k) for k in part], [self.tuples[k] for k in part], [seeds[k] for k in part], self.horizon)
             for part in self.parts
         ]
         self.seen = np.zeros((self.n_slots, self.observation_size), dtype=np.float32)
@@ -231,7 +136,7 @@ class PandaSlots:
             share.call(name, *([argument[k] for k in part] for argument in arguments))
             for share, part in zip(self.shares, self.parts, strict=True)
         ]
-        return [answer for call in begun for answer in call.result()]
+        return [answer for answers in gather(begun) for answer in answers]
 
     def reset(self, episode: int | None = None) -> NDArray[np.float32]:
         """The next episode in every slot, or the one of that number."""
@@ -266,7 +171,7 @@ class PandaSlots:
         """(height, width, 3) of a slot as it is now."""
         for share, part in zip(self.shares, self.parts, strict=True):
             if slot in part:
-                picture: NDArray[np.uint8] = share.call("render", slot - int(part[0]), width, height).result()
+                picture: NDArray[np.uint8] = share.call("render", slot - int(part[0]), width, height)()
                 return picture
         raise ValueError(f"slots are 0-{self.n_slots - 1}, got {slot}")
 
@@ -283,6 +188,5 @@ class PandaSlots:
     def close(self) -> None:
         """Let go of simulators and processes."""
         for share in self.shares:
-            share.call("close").result()
-            share.end()
+            share.close()
         self.shares = []

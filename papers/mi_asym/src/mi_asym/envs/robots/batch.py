@@ -11,9 +11,10 @@ from mi_asym.envs.draws import stream_key
 from mi_asym.envs.grid_batch import Outcome
 from mi_asym.envs.images import SIZE, observation_of, state_of
 from mi_asym.envs.robots.environment import is_seeking
-from mi_asym.envs.robots.share import Caller, Here, Pictures, There
+from mi_asym.envs.robots.share import Pictures, Share
 from mi_asym.envs.spec import TaskSpec
 from mirl.config import ConfigError
+from mirl.workers import Caller, Here, Worker
 
 NOT_ASKED = -1
 """In `queries`: the expert was not asked before this step."""
@@ -32,11 +33,11 @@ class RobotBatch:
         if workers < 0:
             raise ConfigError(f"--workers must be 0 or more, got {workers}")
         self.spec, self.num_envs, self.mdp = spec, num_envs, mdp
-        place: type[Here] | type[There] = There if workers else Here
+        place = Worker if workers else Here
         edges = np.linspace(0, num_envs, min(workers, num_envs) + 1 if workers else 2).astype(int)
         self.firsts, key = edges[:-1].tolist(), stream_key(seed, purpose)
         self.shares: list[Caller] = [
-            place(spec.task, key, int(first), int(last - first)) for first, last in pairwise(edges)
+            place(Share, spec.task, key, int(first), int(last - first)) for first, last in pairwise(edges)
         ]
         self.depth = np.zeros((num_envs, SIZE, SIZE), np.float16)
         self.holding = np.zeros(num_envs, bool)
@@ -144,6 +145,6 @@ class RobotBatch:
 
     def close(self) -> None:
         """Free simulations and processes."""
-        for answer in [share.call("close") for share in self.shares]:
-            answer()
+        for share in self.shares:
+            share.close()
         self.shares, self.firsts = [], []

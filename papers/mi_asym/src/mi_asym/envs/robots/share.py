@@ -1,12 +1,8 @@
-"""Some of a batch's robot worlds, in this process or in one of their own."""
+"""Some of a batch's robot worlds, all in one process."""
 
 from __future__ import annotations
 
-import multiprocessing
-import traceback
-from collections.abc import Callable
-from multiprocessing.connection import Connection
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,62 +62,3 @@ class Share:
         """Free the simulations."""
         for world in self.worlds:
             world.close()
-
-
-class Caller(Protocol):
-    """Where a share's methods are called: `call` begins, and what it returns waits for the answer."""
-
-    def call(self, method: str, argument: Any = None) -> Callable[[], Any]:
-        """Begin a call."""
-
-
-class Here:
-    """A share in this process."""
-
-    def __init__(self, *arguments: Any) -> None:
-        self.share = Share(*arguments)
-
-    def call(self, method: str, argument: Any = None) -> Callable[[], Any]:
-        """Call at once."""
-        answer = getattr(self.share, method)(*(() if argument is None else (argument,)))
-        return lambda: answer
-
-
-class There:
-    """A share in a process of its own, which ends with this one."""
-
-    def __init__(self, *arguments: Any) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, arguments), daemon=True)
-        self.process.start()
-        theirs.close()
-
-    def call(self, method: str, argument: Any = None) -> Callable[[], Any]:
-        """Send the call."""
-        self.pipe.send((method, argument))
-        return self.answer
-
-    def answer(self) -> Any:
-        """What the other process answered; raises RuntimeError with its traceback where it failed."""
-        answered, content = self.pipe.recv()
-        if not answered:
-            raise RuntimeError(f"a robot worker failed:\n{content}")
-        return content
-
-
-def serve(pipe: Connection, arguments: tuple[Any, ...]) -> None:
-    """Answer calls until the other side closes."""
-    here: Here | None = None
-    while True:
-        try:
-            method, argument = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
-            return
-        try:
-            here = here or Here(*arguments)
-            pipe.send((True, here.call(method, argument)()))
-        except Exception:
-            pipe.send((False, traceback.format_exc()))
-        if method == "close":
-            return
