@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 
-from build import TOOLS, BuildError, run
+from tools import TOOLS, BuildError, run
 
 from mirl.config import ConfigError
 from mirl.suite.containers import choose_tool

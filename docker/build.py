@@ -16,21 +16,19 @@ import sys
 import time
 from pathlib import Path
 
+from base import make
+from tools import TOOLS, BuildError, run
+
 from mirl.config import ConfigError
 from mirl.suite import containers
 from mirl.suite.venvs import DEVICES
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = (*containers.TOOLS, "buildah")
 PIP_SETTINGS = ("PIP_CERT", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "TORCH_CPU_INDEX")
 """Settings of this host's pip that a build takes along; local files that they name are mounted while it lasts."""
 
 MOUNTED = "/run/build-host"
 """Where a build finds them."""
-
-
-class BuildError(RuntimeError):
-    """Why there is no image, in one line."""
 
 
 def papers() -> list[str]:
@@ -52,8 +50,6 @@ def choose_base(tool: str, base: str | None) -> str:
     wanted = registered_base()
     if run(tool, "pull", "--quiet", wanted).returncode == 0:
         return wanted
-    from base import make
-
     print(f"no registry gives {wanted.partition('@')[0]}; a base is made on this host", flush=True)
     return make(tool)
 
@@ -113,13 +109,6 @@ def size_mib(tool: str, name: str) -> int:
         value, unit = run(tool, "images", "--format", "{{.Size}}", name).stdout.split()[:2]
         return round(float(value) * {"KB": 1e3, "MB": 1e6, "GB": 1e9}[unit] / 2**20)
     return int(run(tool, "image", "inspect", "--format", "{{.Size}}", name).stdout) // 2**20
-
-
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=600)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return subprocess.CompletedProcess(command, 1, "", str(error))
 
 
 def main() -> int:

@@ -6,6 +6,8 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,50 @@ def test_a_paper_imports_no_other_paper_and_only_the_light_half(paper: str):
         modules = set(imports(path))
         assert not {module.split(".")[0] for module in modules} & others, path
         assert not [module for module in modules if module.startswith(HOST_HALF)], path
+
+
+def modules_below(folder: Path, package: str) -> dict[str, Path]:
+    """Name -> file of a package's modules; of a folder of scripts with package ''."""
+    found = {}
+    for path in folder.rglob("*.py"):
+        parts = [package, *path.relative_to(folder).with_suffix("").parts]
+        found[".".join(part for part in parts if part not in ("", "__init__"))] = path
+    return found
+
+
+def imported_modules(name: str, modules: dict[str, Path]) -> set[str]:
+    """What a module imports of `modules`, at whatever moment; and the packages around that, which are run first."""
+    wanted: set[str] = set()
+    for node in ast.walk(ast.parse(modules[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            wanted |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            wanted |= {each if each in modules else node.module for each in names}
+    around = {word for one in wanted for word in accumulate(one.split("."), "{}.{}".format) if not within(name, word)}
+    return (wanted | around) & set(modules) - {name}
+
+
+def within(module: str, package: str) -> bool:
+    return f"{module}.".startswith(f"{package}.")
+
+
+PACKAGES = {
+    "mirl": (ROOT / "common/src/mirl", "mirl"),
+    "toy": (ROOT / "common/tests/toy", "toy"),
+    "docker": (ROOT / "docker", ""),
+    **{paper: (ROOT / "papers" / paper / "src" / paper, paper) for paper in PAPERS},
+}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_package_has_a_circle_of_imports(package: str):
+    modules = modules_below(*PACKAGES[package])
+    assert len(modules) > 2
+    try:
+        TopologicalSorter({name: imported_modules(name, modules) for name in modules}).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
 def tracked_files() -> list[Path]:

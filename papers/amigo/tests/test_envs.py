@@ -32,7 +32,7 @@ from amigo.envs.codes import (
     TURN_LEFT,
     TURN_RIGHT,
 )
-from amigo.envs.oracle import GOAL_COLOUR, make_oracle
+from amigo.envs.oracle import GOAL_COLOUR, make_oracle, picture
 from mirl.config import ConfigError
 
 TABLE = {
@@ -277,7 +277,7 @@ def test_memory_stays_flat_over_a_million_steps(name: str):
 
 def test_a_picture_shows_the_goals_cell_and_needs_no_window():
     batch = make_batch("ObstructedMaze-1Dl", 2, seed=0)
-    plain, marked = batch.render(1), batch.render(1, goal=3 * batch.height + 2)
+    plain, marked = picture(batch, 1), picture(batch, 1, goal=3 * batch.height + 2)
     assert plain.shape == marked.shape == (6 * 32, 11 * 32, 3)
     changed = np.argwhere((plain != marked).any(axis=2))
     assert changed.min(axis=0).tolist() == [2 * 32, 3 * 32]
@@ -294,7 +294,7 @@ def test_a_picture_is_the_oracles_own():
     for action in (0, 2, 2, 1, 2):
         oracle.step(action)
         batch.step([action])
-    np.testing.assert_array_equal(batch.render(0), oracle.unwrapped.render(mode="rgb_array"))
+    np.testing.assert_array_equal(picture(batch, 0), oracle.unwrapped.render(mode="rgb_array"))
 
 
 def test_speeds_are_measured_in_steps_of_one_environment(monkeypatch: pytest.MonkeyPatch):

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
-import typer
-
 from mirl.config import ConfigError
 from mirl.files import write_atomically
 
@@ -21,13 +19,15 @@ BLOCK = re.compile(r"(?P<head><!-- mirl (?P<words>[^\n]+?) -->\n)(?P<content>.*?
 PLACES = ("*.md", "docs/*.md", "papers/*/README.md")
 COMMANDS = ("findings", "list")
 """Those that a document may name: they read and write nothing."""
+CommandLine = Callable[[list[str]], object]
+"""Runs `mirl` with these words, in this process."""
 
 
-def changed(root: Path) -> Iterator[tuple[Path, str]]:
+def changed(root: Path, mirl: CommandLine) -> Iterator[tuple[Path, str]]:
     """The documents whose tables are no longer what their commands print, with their new text."""
     for path in sorted(path for place in PLACES for path in root.glob(place)):
         text = path.read_text(encoding="utf-8")
-        renewed = renew(text, path, lambda words: printed(root, words))
+        renewed = renew(text, path, lambda words: printed(root, mirl, words))
         if renewed != text:
             yield path, renewed
 
@@ -49,19 +49,17 @@ def renew(text: str, path: Path, output_of: Callable[[list[str]], str]) -> str:
     return BLOCK.sub(block, text)
 
 
-def printed(root: Path, words: list[str]) -> str:
+def printed(root: Path, mirl: CommandLine, words: list[str]) -> str:
     """What the command line prints, in this process."""
-    from mirl.suite import cli
-
     stream = io.StringIO()
     with redirect_stdout(stream):
-        typer.main.get_command(cli.app).main([*words, "--root", str(root)], prog_name="mirl", standalone_mode=False)
+        mirl([*words, "--root", str(root)])
     return stream.getvalue()
 
 
-def write(root: Path) -> list[Path]:
+def write(root: Path, mirl: CommandLine) -> list[Path]:
     """Renew what has changed; returns the documents that were written."""
-    written = list(changed(root))
+    written = list(changed(root, mirl))
     for path, text in written:
         write_atomically(path, text)
     return [path for path, _ in written]

@@ -133,8 +133,14 @@ def play_weights(words: Sequence[str]) -> int:
 
 def film(path: Path, agent: Agent, task: str, config: ImpalaConfig, greedy: bool) -> None:
     """An mp4 of one episode: the whole grid, the agent's view lit, the teacher's goal framed (card 6)."""
+    from amigo.envs.oracle import picture  # with gym, which a test without a film has no use for
+
     actors = Actors(task, as_tested(config), config.evaluation_seed, 1, "film")
     environments = actors.environments
+
+    def append_picture() -> None:
+        writer.append_data(picture(environments, 0, int(actors.goal[0]) if actors.gives_goals else None))
+
     writer: Any = imageio.get_writer(path, format="FFMPEG", fps=FRAMES_PER_S, macro_block_size=2)
     with writer:
         number, ended = 0, False
@@ -142,11 +148,10 @@ def film(path: Path, agent: Agent, task: str, config: ImpalaConfig, greedy: bool
             act, give = actors.draws(number, DRAWN_AT_ONCE)
             for step in range(DRAWN_AT_ONCE):
                 actors.decide(agent, act[step], give[step], greedy)
-                before = environments.render(0, int(actors.goal[0]) if actors.gives_goals else None)
-                writer.append_data(before)
+                append_picture()
                 actors.perform(auto_reset=False)
                 ended = bool(environments.done[0])
                 if ended:
-                    writer.append_data(environments.render(0, int(actors.goal[0]) if actors.gives_goals else None))
+                    append_picture()
                     break
             number += 1

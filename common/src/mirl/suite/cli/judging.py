@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -112,6 +113,7 @@ def findings(
 
 @app.command()
 def documents(
+    context: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 where a table is old.")] = False,
     root: Root = None,
 ) -> None:
@@ -119,7 +121,8 @@ def documents(
     from mirl.suite import documents as renewing
 
     place, _ = open_experiments(root)
-    old = [path for path, _ in renewing.changed(place)] if check else renewing.write(place)
+    mirl = partial(context.find_root().command.main, prog_name="mirl", standalone_mode=False)
+    old = [path for path, _ in renewing.changed(place, mirl)] if check else renewing.write(place, mirl)
     for path in old:
         console.print(f"{path.relative_to(place)} {'is old: mirl documents renews it' if check else 'renewed'}")
     raise typer.Exit(1 if check and old else 0)

@@ -132,12 +132,6 @@ class BatchedMiniGrid:
         for name, array in self.state._asdict().items():
             array[...] = np.asarray(arrays[name])
 
-    def render(self, index: int, goal: int | None = None) -> NDArray[np.uint8]:
-        """A picture of one environment, see `amigo.envs.oracle.picture`."""
-        from amigo.envs.oracle import picture
-
-        return picture(self, index, goal)
-
 
 def environment_seed(seed: int, index: int) -> int:
     """The gym seed of environment `index` in a run with `seed`; 63 bits, so that no two environments agree."""
