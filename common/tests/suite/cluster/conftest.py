@@ -10,25 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from slurm_host import SlurmHost, two_nodes, why_not
-
-REPOSITORY = Path(__file__).parents[4]
-CLUSTER = """
-slurm:
-  gres: "gpu:1"
-  device: cpu
-  jobs: 100
-  retries: 0
-  stop_before_s: 45
-  poll_s: 3
-  budgets:
-    tiny: {time_factor: 5, memory_factor: 2, least_minutes: 10, most_minutes: 10}
-    workstation: {time_factor: 1, memory_factor: 2, least_minutes: 2, most_minutes: 2}
-    paper: {time_factor: 1, memory_factor: 1, least_minutes: 1, most_minutes: 1}
-"""
-TASKS = {"amigo": "Empty-8x8", "mime": "wide_ring"}
-METHODS = {"amigo": ["amigo", "amigo_adaptive", "amigo_novelty", "impala"], "mime": ["maml", "mime"]}
+from two_papers import CLUSTER, REPOSITORY, repository
 
 
 @pytest.fixture(scope="session")
@@ -53,31 +36,6 @@ def root(root: Path, slurm: SlurmHost) -> Path:
     path.write_text(path.read_text().replace("seconds_per_step: 0.02", "seconds_per_step: 0.2"))
     slurm.wait_until_idle()
     return root
-
-
-def repository(folder: Path) -> Path:
-    """Two real papers with one task each: 12 tiny runs of six methods."""
-    folder.mkdir()
-    for name in ("common", "papers"):
-        (folder / name).symlink_to(REPOSITORY / name)
-    for name in ("reference", "regression"):
-        shutil.copytree(REPOSITORY / "results" / name, folder / "results" / name)
-    registered = yaml.safe_load((REPOSITORY / "reproduce.yaml").read_text(encoding="utf-8"))
-    for paper in list(registered["papers"]):
-        entry = registered["papers"][paper]
-        if paper not in TASKS:
-            del registered["papers"][paper]
-            continue
-        entry["tasks"] = {TASKS[paper]: entry["tasks"][TASKS[paper]]}
-        entry["tasks"][TASKS[paper]]["methods"] = METHODS[paper]
-        budgets = entry["tasks"][TASKS[paper]]["budgets"].values()
-        for budget in budgets:
-            others = budget.get("methods", {})
-            budget["methods"] = {name: own for name, own in others.items() if name in METHODS[paper]}
-        entry["claims"] = []
-    (folder / "reproduce.yaml").write_text(yaml.safe_dump(registered))
-    (folder / "cluster.yaml").write_text(CLUSTER)
-    return folder
 
 
 @pytest.fixture(scope="session")
