@@ -11,7 +11,8 @@ from unittest.mock import patch
 
 import torch
 import torch._dynamo  # optimisers import it, and it must look at torch.cuda before this changes it
-from torch import serialization
+from torch import Tensor, serialization
+from torch.utils import checkpoint as recomputation
 
 from simulated_device.counts import Counts
 from simulated_device.placement import CPU, CUDA, Placement, names_cuda
@@ -106,6 +107,11 @@ def grouped(placement: Placement) -> Callable[..., Any]:
     return group
 
 
+def shape_and_type(tensor: Tensor) -> dict[str, Any]:
+    """What must be equal when a part of the forward pass is computed again."""
+    return {"shape": tensor.shape, "dtype": tensor.dtype}
+
+
 @contextmanager
 def files_name_their_device(placement: Placement) -> Iterator[None]:
     """torch.save writes down which tensors were on the device, and torch.load puts tensors there."""
@@ -137,6 +143,8 @@ def card(placement: Placement, counts: Counts) -> Iterator[None]:
         stack.enter_context(patch.object(torch, "Generator", Generator))
         stack.enter_context(patch.object(torch.backends.cudnn, "is_acceptable", lambda _: False))
         stack.enter_context(patch.object(torch._C, "_group_tensors_by_device_and_dtype", grouped(placement)))
+        # torch.utils.checkpoint asks for devices once where calls are seen and once where they are not
+        stack.enter_context(patch.dict(recomputation._allowed_determinism_checks_to_fns, {"default": shape_and_type}))
         stack.enter_context(files_name_their_device(placement))
         _waits.append(counts)
         stack.callback(_waits.pop)

@@ -21,14 +21,16 @@ from mi_asym.streams import generator
 TASK = "block_pulling"
 
 
-def made_up(method: str, fidelity: str = "paper", **fields: Any) -> tuple[Any, Agent, Source, Replay]:
+def made_up(
+    method: str, fidelity: str = "paper", device: str = "cpu", **fields: Any
+) -> tuple[Any, Agent, Source, Replay]:
     config = replace(configure(TASK, method, fidelity), batch_size=2, **fields)
     if hasattr(config, "aux_batch_size"):
         config = replace(config, aux_batch_size=2)
-    names = TASK, method, config, 0, "cpu"
+    names = TASK, method, config, 0, device
     prepared = untrained(TASK, config)
     source = source_for(*names, prepared)
-    replay = replay_for(config, source, "cpu")
+    replay = replay_for(config, source, device)
     draw = torch.Generator().manual_seed(0)
     for length in (4, 2):
         slots = length + 1
@@ -46,8 +48,10 @@ def made_up(method: str, fidelity: str = "paper", **fields: Any) -> tuple[Any, A
     return config, agent_for(*names, prepared), source, replay
 
 
-def updates(method: str, fidelity: str = "paper", count: int = 2) -> tuple[Agent, list[dict[str, float]]]:
-    _, agent, source, replay = made_up(method, fidelity)
+def updates(
+    method: str, fidelity: str = "paper", count: int = 2, device: str = "cpu"
+) -> tuple[Agent, list[dict[str, float]]]:
+    _, agent, source, replay = made_up(method, fidelity, device)
 
     def sample(size: int, draw: torch.Generator) -> Batch:
         drawn = replay.sample(size, draw) if agent.whole_sequences else replay.sample_transitions(size, draw)
@@ -55,7 +59,7 @@ def updates(method: str, fidelity: str = "paper", count: int = 2) -> tuple[Agent
 
     told = []
     for number in range(count):
-        losses = agent.update(sample, generator(0, number, "batches"), generator(0, number, "noise"))
+        losses = agent.update(sample, generator(0, number, "batches"), generator(0, number, "noise", device))
         told.append({name: float(value) for name, value in losses.items()})
     return agent, told
 
