@@ -19,7 +19,8 @@ GRADIENT_BASED = (
 PEARL = (
     "--task wide_ring --seed 0 --total-env-steps 1400 --num-initial-steps 100 --num-tasks-sample 1 --meta-batch 2 "
     "--n-train-tasks 2 --max-path-length 100 --num-train-steps-per-itr 2 --batch-size 8 "
-    "--embedding-batch-size 8 --net-size 16 --num-steps-prior 100 --num-extra-rl-steps-posterior 100 --evaluation-batches 1"
+    "--embedding-batch-size 8 --net-size 16 --num-steps-prior 100 "
+    "--num-extra-rl-steps-posterior 100 --evaluation-batches 1"
 )
 
 
