@@ -29,8 +29,8 @@ from toy.driver import complaint, contents, record, toy, train
 
 RUN = "--task line --method drift --seed 0 --run-dir {dir}"
 BAD = {
-    "trian": "no command 'trian'; did you mean train? (commands: train, evaluate, policy, demo, describe, bench)",
-    "fly": "no command 'fly' (commands: train, evaluate, policy, demo, describe, bench)",
+    "trian": "no command 'trian'; did you mean train? (commands: train, evaluate, film, policy, demo, describe, bench)",
+    "fly": "no command 'fly' (commands: train, evaluate, film, policy, demo, describe, bench)",
     "train": "--task is needed (line, plane)",
     "train --task line": "--method is needed (random_walk, drift)",
     "train --task line --method drift --run-dir {dir}": "--seed is needed",
@@ -67,7 +67,7 @@ BAD = {
     "evaluate --run-dir {dir}": "--run-dir {dir} is not a run directory (it has no run.json)",
     "evaluate --run-dir {finished} --setting extreme":
         "no setting 'extreme' in paper toy (settings: training, moderate)",
-    "evaluate --run-dir {finished} --video film.txt": "--video must name a .mp4 file, got film.txt",
+    "evaluate --run-dir {finished} --video film.txt": "a film is a .mp4 or a .webm file, got film.txt",
     "evaluate --run-dir {finished} --episodes 0": "--episodes must be a whole number of at least 1, got 0",
     "describe --jsno": "no option '--jsno'; did you mean --json?",
     "bench --task lime": "no task 'lime' in paper toy; did you mean line? (tasks: line, plane)",
@@ -99,8 +99,9 @@ def test_a_paper_may_have_commands_of_its_own(capsys: pytest.CaptureFixture[str]
     assert main(paper, ["--help"]) == 0
     assert "  count_words count words\n" in capsys.readouterr().out
     assert main(paper, ["count"]) == 2
-    assert "did you mean count_words? (commands: train, evaluate, policy, demo, describe, bench, count_words)" in (
-        capsys.readouterr().err
+    assert (
+        "did you mean count_words? (commands: train, evaluate, film, policy, demo, describe, bench, count_words)"
+        in (capsys.readouterr().err)
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from mirl.config import ConfigError, no_such
 from mirl.files import describe_os_error
+from mirl.film import Film
 from mirl.run import Header, Interrupted, Run
 from mirl.terminal import speak_plainly
 from mirl.workers import WorkerDiedError
@@ -19,6 +20,7 @@ from mirl.workers import WorkerDiedError
 COMMANDS = {
     "train": "train one seed into one run directory; the same command again continues",
     "evaluate": "judge a trained run with the paper's test protocol",
+    "film": "film a trained run, small enough to be published, with what is seen in words",
     "policy": "write a trained run's weights alone, small enough to publish",
     "demo": "train, evaluate and print the comparison",
     "describe": "tasks, methods, config fields with units and sources, parameter counts",
@@ -35,8 +37,8 @@ class EvaluateOptions:
     """Evaluation episodes per test task."""
     setting: str | None = None
     """Test condition."""
-    video: Path | None = None
-    """Where to write an mp4 of some episodes."""
+    video: Film | None = None
+    """What to write a film of some episodes into, and to tell what it shows."""
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,23 @@ def with_policy(tree: Path, content: bytes = b"weights", **changes: Any) -> Path
     return folder
 
 
+def with_film(tree: Path, moving: bytes = b"film", **changes: Any) -> Path:
+    """Give the published run a film."""
+    folder = tree / PUBLISHED / "film"
+    folder.mkdir()
+    files = {"film.webm": moving, "film.webp": b"its last picture"}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    checkpoint = "d" * 64
+    change(tree / PUBLISHED, files={**manifest()["files"], "checkpoint/latest.json": checkpoint})
+    facts = {
+        "checkpoint_sha256": checkpoint, "env_step": 20, "caption": "A walk.", "alternative": "Film of a walk.",
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}, **changes,
+    }  # fmt: skip
+    (folder / "film.json").write_text(json.dumps(facts))
+    return folder
+
+
 def changed_config(tree: Path) -> None:
     change(tree / HERE, config={**manifest()["config"], "speed": 2.0})
 
@@ -219,6 +236,13 @@ BROKEN: list[tuple[str, str, Callable[[Path], object]]] = [
      lambda tree: (with_policy(tree) / "policy.json").write_text("")),
     ("published-policy", "5,000,000 are allowed",
      lambda tree: with_policy(tree, bytes(5_000_000))),
+    ("published-film", "film/film.json is of another run's checkpoint",
+     lambda tree: with_film(tree, checkpoint_sha256="e" * 64)),
+    ("published-film", "film/film.webm does not have the sha256 that film.json records",
+     lambda tree: (with_film(tree) / "film.webm").write_bytes(b"another")),
+    ("published-film", "film/film.json has no alternative", lambda tree: with_film(tree, alternative=" ")),
+    ("published-film", "film/film.json names no film.webm", lambda tree: with_film(tree, files={})),
+    ("published-film", "500,000 are allowed", lambda tree: with_film(tree, bytes(500_000))),
     ("run-record", "run.json is not as the contract says: env_step: Input should be a valid integer, got 'many'",
      lambda tree: (tree / HERE / "run.json").write_text('{"env_step": "many"}')),
     ("manifest-complete", "config has total_env_steps 'many'",
@@ -351,8 +375,9 @@ def test_a_good_tree_passes(results: Path, experiments: Experiments) -> None:
     assert check(results, experiments) == []
 
 
-def test_a_whole_policy_passes(results: Path, experiments: Experiments) -> None:
-    with_policy(results)
+@pytest.mark.parametrize("add", [with_policy, with_film])
+def test_a_whole_policy_or_film_passes(results: Path, experiments: Experiments, add: Callable[[Path], Path]) -> None:
+    add(results)
     assert check(results, experiments) == []
 
 

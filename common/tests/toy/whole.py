@@ -33,11 +33,12 @@ def manifest(spec: RunSpec, config: Mapping[str, Any], **changes: Any) -> dict[s
 
 
 def write_manifest(directory: Path, spec: RunSpec, config: Mapping[str, Any], **changes: Any) -> None:
-    """Vouch for the tables in a folder; one that is not there is made empty."""
+    """Vouch for the tables in a folder, one that is not there is made empty, and for its checkpoint."""
     for name, text in (("metrics.csv", "env_step,wall_s,name,value\n"), ("episodes.csv", EPISODES)):
         if not (directory / name).exists():
             (directory / name).write_text(text)
-    files = {name: sha256(directory / name) for name in ("metrics.csv", "episodes.csv")}
+    there = [name for name in ("metrics.csv", "episodes.csv", "checkpoint/latest.json") if (directory / name).exists()]
+    files = {name: sha256(directory / name) for name in there}
     content = manifest(spec, config, **{"files": files, **changes})
     (directory / "manifest.json").write_text(json.dumps(content))
 

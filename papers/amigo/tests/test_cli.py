@@ -183,7 +183,7 @@ def test_a_film_can_be_played_and_shows_the_goal_of_a_teacher(finished: dict[str
     assert main(PAPER, words) == 0
     frames = list(imageio.get_reader(film, format="FFMPEG").iter_data())  # type: ignore[attr-defined]
     assert len(frames) >= 2
-    assert frames[0].shape == (160, 160, 3)
+    assert frames[0].shape == (184, 160, 3)  # five cells, and a line of text
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,8 @@ from tensorboardX.proto.event_pb2 import Event
 from mime.envs import make
 from mime.envs.dog_map import blocked_cells
 from mime.rollout import Episodes
-from mime.trajectories import Gallery, colours, draw_trajectories, film, picture, scene_of
+from mime.trajectories import Gallery, colours, draw_trajectories, film_trajectories, picture, scene_of
+from mirl.film import Film
 
 PLANAR = ["2DNavigationSparse-v0", "2DNavigationSparseLong-v0", "DogNavigation2D-v0", "MetaPendulum-v0"]
 
@@ -99,8 +101,12 @@ def test_the_pendulums_picture_follows_the_angle_beyond_full_turns():
 def test_a_film_of_any_planar_environment_is_written(name: str, tmp_path: Path):
     scene, tasks, episodes = case(name)
     assert scene is not None
-    film(tmp_path / "film.mp4", scene, tasks, [("before", episodes), ("after", episodes)])
-    assert (tmp_path / "film.mp4").stat().st_size > 3000
+    film = Film(tmp_path / "film.webm")
+    film_trajectories(film, scene, tasks, [("before", episodes), ("after", episodes)])
+    frames = list(imageio_ffmpeg.read_frames(film.path))[1:]
+    assert (len(frames), film.last.shape) == (12 + 18, (430, 800, 3))
+    assert frames[0] != frames[-1]
+    assert "3 tasks, a colour and 3 episodes each: before, after." in film.texts["caption"]
 
 
 def test_a_gallery_draws_each_due_iteration_before_and_after_adaptation(tmp_path: Path):

@@ -25,7 +25,7 @@ from mirl.run import Header, Interrupted, NonFiniteLoss, Run, open_run
 from mummi.agent import Agent
 from mummi.config import Config
 from mummi.evaluate import Test, metrics_of
-from mummi.film import predictions, predicts
+from mummi.film import continued_predictions, predictions, predicts
 from mummi.learner import Learner
 from mummi.play import Played, by_agent, play
 from mummi.probe import distance_ratio, without
@@ -306,6 +306,11 @@ def test_only_a_decoder_that_learns_predicts():
     assert pictures.shape == (agent.config.batch_length, 192, 384, 3)
     starts = np.linspace(0, 12 - agent.config.batch_length, 6).astype(int)
     assert (pictures[3, :64, 64:128] == episode["image"][starts[1] + 3]).all()
+    length = agent.config.batch_length
+    beside, unseen = continued_predictions(agent, episode, 12)
+    assert beside.shape == (12 // length * length, 64, 128, 3)
+    assert (beside[3, :, :64] == pictures[3, 64:128, :64]).all()  # both begin with the episode
+    assert unseen[:length].tolist() == [step >= 5 for step in range(length)]
 
 
 def test_experts_that_agree_have_a_small_distance_ratio():

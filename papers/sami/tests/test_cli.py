@@ -125,7 +125,7 @@ def test_other_settings_and_given_tuples_can_be_tested(finished: Path, capsys: p
         (["--projections", "pcaa"], "did you mean pca?"),
         (["--vary-damping"], "--vary-damping changes nothing on halfcheetah"),
         (["--context-size", "5"], "does not fit this config"),
-        (["--video", "film.txt"], "--video must name a .mp4 file"),
+        (["--video", "film.txt"], "a film is a .mp4 or a .webm file"),
     ],
 )
 def test_settings_that_cannot_be_tested_get_one_line(

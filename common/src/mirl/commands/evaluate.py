@@ -10,6 +10,7 @@ from mirl import config as configs
 from mirl.checkpoint import read_latest
 from mirl.commands.options import Parser, choose_of, positive_number, print_table, require_option
 from mirl.config import ConfigError
+from mirl.film import Film
 from mirl.folder import read_record
 from mirl.paper import EvaluateOptions, Paper
 from mirl.run import Header
@@ -21,17 +22,16 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     parser.add_argument("--run-dir", type=Path, metavar="DIR", help="a run directory with a checkpoint")
     parser.add_argument("--episodes", type=positive_number, metavar="N", help="evaluation episodes per test task")
     parser.add_argument("--setting", default=paper.settings[0], metavar="NAME", help=", ".join(paper.settings))
-    parser.add_argument("--video", type=Path, metavar="OUT.mp4", help="film some episodes")
+    parser.add_argument("--video", type=Path, metavar="OUT.mp4", help="film some episodes; .mp4 or .webm")
     options, fields = parser.parse_known_args(words)
     require_option(options, "run_dir", fields)
-    if options.video is not None and options.video.suffix.lower() != ".mp4":
-        raise ConfigError(f"--video must name a .mp4 file, got {options.video}")
+    film = Film(options.video) if options.video else None
     setting = choose_of(paper, "setting", options.setting, paper.settings)
     header, config = load_run(paper, options.run_dir)
     config = configs.parse(config, fields, paper.name, parser.names)
-    if options.video is not None:  # before anything is played, as the folder may not be to be made
-        options.video.parent.mkdir(parents=True, exist_ok=True)
-    metrics = paper.evaluate(options.run_dir, header, config, EvaluateOptions(options.episodes, setting, options.video))
+    if film is not None:  # before anything is played, as the folder may not be to be made
+        film.path.parent.mkdir(parents=True, exist_ok=True)
+    metrics = paper.evaluate(options.run_dir, header, config, EvaluateOptions(options.episodes, setting, film))
     print_table([("metric", "value"), *((name, f"{value:.6g}") for name, value in metrics.items())])
     return 0
 

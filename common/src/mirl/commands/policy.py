@@ -8,8 +8,9 @@ from pathlib import Path
 from mirl.commands.evaluate import load_run
 from mirl.commands.options import Parser, require_option
 from mirl.config import ConfigError
+from mirl.exhibits import POLICY, size_of, write_facts
 from mirl.paper import Paper
-from mirl.policy import TOO_LARGE, saved_folder, size_of, write_facts
+from mirl.policy import TOO_LARGE, pack, saved_folder
 
 
 def run(paper: Paper, words: Sequence[str]) -> int:
@@ -28,6 +29,7 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     saved = saved_folder(options.run_dir)
     options.out.mkdir(parents=True)
     paper.policy(saved, options.out)
-    write_facts(options.out, options.run_dir)
+    pack(options.out)
+    write_facts(POLICY, options.out, options.run_dir)
     print(f"{options.out}: {size_of(options.out):,} bytes")
     return 0

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mirl.config import ConfigError
+from mirl.exhibits import FILM, POLICY
+from mirl.suite import exhibits
 from mirl.suite.experiments import Experiments, RunSpec
 from mirl.suite.manifests import TABLES, damage, read_manifest
 from mirl.suite.records import Summary, read_table, write_table
@@ -31,6 +33,14 @@ def publish(root: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> l
     for paper in dict.fromkeys(spec.paper for spec in specs):
         write_summary(root, experiments, [spec for spec in specs if spec.paper == paper])
     return targets
+
+
+def keep_exhibits(root: Path, experiments: Experiments, spec: RunSpec) -> str:
+    """Put a finished run's policy beside its published tables, and the film of a method's first seed; says what is
+    there now."""
+    seeds = experiments.papers[spec.paper].tasks[spec.task].of(spec.labelled_method).budgets[spec.budget].seeds
+    kinds = [POLICY, FILM] if spec.seed == seeds[0] else [POLICY]
+    return "; ".join(exhibits.keep(root, spec, kind, run_directory(root, spec)).words for kind in kinds)
 
 
 def publish_run(root: Path, spec: RunSpec) -> Path:

@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mirl.policy import TOO_LARGE, size_of, unpack
+from mirl.exhibits import size_of
+from mirl.policy import TOO_LARGE, unpack
 from mirl.suite import venvs
 from mirl.suite.experiments import Experiments, RunSpec
 from mirl.suite.manifests import read_manifest

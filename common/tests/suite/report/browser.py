@@ -62,10 +62,11 @@ def resize(driver: webdriver.Chrome, width: int, height: int = 900) -> None:
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
-def prefer(driver: webdriver.Chrome, scheme: str) -> None:
-    """`light` or `dark`."""
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+def prefer(driver: webdriver.Chrome, scheme: str, calm: bool = False) -> None:
+    """`light` or `dark`; calm: without motion."""
+    wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce" if calm else "no-preference"}
+    features = [{"name": name, "value": value} for name, value in wishes.items()]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 def open_page(driver: webdriver.Chrome, page: Path) -> list[tuple[str, str | None]]:

@@ -24,7 +24,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
-        self.links += [value for name in ("href", "src") if (value := named.get(name))]
+        self.links += [value for name in ("href", "src", "poster") if (value := named.get(name))]
         self.ids += [value for value in [named.get("id")] if value]
         self.scripts += tag == "script"
         self.hidden += tag in ("script", "style")

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from PIL import Image
+
+import toy
+from mirl.exhibits import FILM, write_facts
 from mirl.suite import publish
 from mirl.suite.experiments import RunSpec
 from mirl.suite.results import published_directory, run_directory
 from toy.whole import write_manifest
 
+TOY = Path(toy.__file__).parent
 HARMFUL = "<script>document.title = 'taken over'</script>"
 STEPS = range(100, 1001, 100)
 REPRODUCE = """
@@ -113,7 +119,21 @@ def fill(root: Path) -> Path:
     fail(root, "paper/toy/hill/theirs/seed1", f"loss/value became nan {HARMFUL}")
     for spec in map(RunSpec.parse, (f"paper/toy/line/{m}/seed{s}" for m in ("ours", "theirs") for s in range(5))):
         publish.copy_small(run_directory(root, spec), published_directory(root, spec))
+        if spec.seed == 0:
+            film(root, spec)
     return root
+
+
+def film(root: Path, spec: RunSpec) -> Path:
+    """A film beside a published run, as `mirl publish` leaves it."""
+    folder = published_directory(root, spec) / "film"
+    folder.mkdir()
+    moving, still = (folder / name for name in FILM.holds)
+    shutil.copyfile(TOY / "film.webm", moving)
+    Image.new("RGB", (64, 48), "maroon").save(still)
+    texts = {"caption": f"A walk that ends well. {HARMFUL}", "alternative": "Film of a dot that crosses a field."}
+    write_facts(FILM, folder, run_directory(root, spec), texts)
+    return folder
 
 
 def climb(final: float) -> list[float]:
@@ -133,6 +153,8 @@ def finish(root: Path, text: str, metrics: Mapping[str, Sequence[float]], env_st
     ]
     rows += [f"{step},0.5,train/length,{step % 7}" for step in STEPS]
     (directory / "metrics.csv").write_text("\n".join(["env_step,wall_s,name,value", *rows]) + "\n")
+    (directory / "checkpoint").mkdir()
+    (directory / "checkpoint/latest.json").write_text(json.dumps({"env_step": env_steps}))
     command = ["python", "-m", "toy", "train", "--task", spec.task, "--seed", str(spec.seed), "--run-dir", "DIR"]
     config = {"total_env_steps": env_steps, "threads": 1}
     versions = {"torch": "2.13.0", "gpu": None, "threads": 1}

@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
+from small_results import report_in
 
 pytestmark = pytest.mark.skipif(not (browser.CHROMIUM and browser.DRIVER), reason=browser.MISSING)
 WIDTHS = (1280, 360)
 PAGES = ("index.html", "toy.html", "empty.html")
 UNFITTING = """
-return [...document.querySelectorAll('figure')].filter((figure) => {
+return [...document.querySelectorAll('figure[data-figure]')].filter((figure) => {
   const [plot, picture] = [figure.querySelector('.plot'), figure.querySelector('img')];
   const widths = [plot.clientWidth, figure.querySelector('.main-svg').getBoundingClientRect().width];
   return picture.checkVisibility() || Math.abs(widths[0] - widths[1]) > 1;
@@ -157,6 +158,34 @@ def test_paper_gets_pictures_open_folds_and_no_navigation(driver: Chrome, site: 
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     printed = driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
     assert base64.b64decode(printed["data"]).startswith(b"%PDF")
+
+
+def playing(driver: Chrome) -> list[bool]:
+    return driver.execute_script("return [...document.querySelectorAll('video')].map((film) => !film.paused)")
+
+
+def test_films_play_while_they_are_seen_and_stay_stopped_for_a_reader_who_stopped_them(
+    driver: Chrome, filled: Path, tmp_path: Path
+):
+    assert report_in(filled, "--out", str(tmp_path / "site")).returncode == 0
+    browser.resize(driver, 390)
+    browser.open_page(driver, tmp_path / "site/toy.html")
+    assert playing(driver) == [False, False]
+    film = driver.find_element(By.TAG_NAME, "video")
+    driver.execute_script("arguments[0].scrollIntoView()", film)
+    browser.WebDriverWait(driver, 20).until(lambda one: one.execute_script("return arguments[0].currentTime", film) > 0)
+    driver.execute_script("arguments[0].pause()", film)
+    for place in ("h1", "video"):
+        driver.execute_script("document.querySelector(arguments[0]).scrollIntoView()", place)
+        browser.WebDriverWait(driver, 20).until(lambda one: not playing(one)[0])
+    assert film.get_attribute("data-stopped") == "by the reader"
+    assert film.accessible_name == "Film of a dot that crosses a field."
+    browser.prefer(driver, "light", calm=True)
+    browser.open_page(driver, tmp_path / "site/toy.html")
+    driver.execute_script("document.querySelector('video').scrollIntoView()")
+    assert not any(playing(driver))
+    browser.prefer(driver, "light")
+    assert browser.complaints(driver) == []
 
 
 def test_without_scripts_the_figures_are_pictures(driver: Chrome, site: Path):

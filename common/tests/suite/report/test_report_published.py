@@ -50,7 +50,7 @@ def test_every_page_is_drawn_at_two_widths_without_complaint_request_or_overflow
                 browser.resize(driver, width)
                 figures = browser.open_page(driver, page)
                 assert all(traces for _, traces in figures), page.name
-                assert len(figures) == page.read_text().count("<figure "), page.name
+                assert len(figures) == page.read_text().count("<figure data-figure"), page.name
                 driver.execute_script("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
                 assert driver.execute_script(overflow) == 0, (page.name, width)
                 driver.execute_script("scrollTo(0, 0)")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from pages import Page, broken_links
 from PIL import Image
-from small_results import HARMFUL, fill, report_in
+from small_results import HARMFUL, TOY, fill, report_in
 
 from mirl.suite import experiments as registry
 from mirl.suite import listing
@@ -144,6 +144,32 @@ def test_published_runs_alone_are_reported_by_default(filled: Path, tmp_path: Pa
     assert "10 finished runs" in page.text
     assert "workstation" not in page.text
     assert broken_links(tmp_path / "site") == []
+
+
+def test_films_of_published_runs_come_along_with_their_words(filled: Path, tmp_path: Path):
+    assert report_in(filled, "--out", str(tmp_path / "site")).returncode == 0
+    page = Page(tmp_path / "site/toy.html")
+    for method in ("ours", "theirs"):
+        stem = f"films/toy-line-paper-{method}-seed0"
+        assert [f"{stem}.webm", f"{stem}.webp", f"{stem}.webp"] == [one for one in page.links if one.startswith(stem)]
+        assert f"{method} , seed 0. A walk that ends well. {HARMFUL}" in page.text
+    assert (tmp_path / "site" / f"{stem}.webm").read_bytes() == (TOY / "film.webm").read_bytes()
+    html = (tmp_path / "site/toy.html").read_text()
+    assert html.count("<video ") == html.count('width="64" height="48" preload="none" controls') == 2
+    assert html.count('aria-label="Film of a dot that crosses a field."') == 2
+
+
+def test_a_film_that_nothing_vouches_for_is_named_and_left_out(repository: Path):
+    fill(repository)
+    folder = repository / "results/published/toy/paper/line/ours/seed0/film"
+    (folder / "film.webm").write_bytes(b"another film")
+    done = report_in(repository)
+    assert done.returncode == 1
+    changed = "is no evidence: film.webm does not have the sha256 that film.json records"
+    assert done.stderr == f"mirl: {folder.relative_to(repository)} {changed}\n"
+    page = (repository / "results/report/toy.html").read_text()
+    assert "toy-line-paper-theirs-seed0.webm" in page
+    assert "toy-line-paper-ours-seed0.webm" not in page
 
 
 def test_one_paper_and_one_budget_can_be_chosen(filled: Path, tmp_path: Path):

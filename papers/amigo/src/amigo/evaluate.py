@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import imageio.v2 as imageio
 import numpy as np
 import torch
 
@@ -19,7 +18,8 @@ from amigo.weights import read_weights
 from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
 from mirl.commands.options import Flags, positive_number, print_table
-from mirl.config import ConfigError, choose
+from mirl.config import choose
+from mirl.film import Film
 from mirl.paper import EvaluateOptions
 from mirl.run import Header
 
@@ -27,8 +27,6 @@ SETTINGS = ("sampled", "greedy")
 """Actions drawn from the policy, as in the released results, or its most likely ones."""
 MOST_ENVIRONMENTS = 128
 DRAWN_AT_ONCE = 100
-FRAMES_PER_S = 10
-"""Of a film (card 6)."""
 
 
 class Episode(NamedTuple):
@@ -103,7 +101,10 @@ def judge(agent: Agent, task: str, options: EvaluateOptions) -> Mapping[str, flo
     config = agent.config
     test = Test(options.episodes or config.evaluation_episodes, options.setting == "greedy")
     if options.video is not None:
-        film(options.video, agent, task, config, test.greedy)
+        from amigo.film import film_episode  # with gym, which a test without a film has no use for
+
+        actors = Actors(task, as_tested(config), config.evaluation_seed, 1, "film")
+        film_episode(options.video, task, actors, agent, test.greedy)
     return metrics_of(play(agent, task, config, test))
 
 
@@ -116,42 +117,15 @@ def play_weights(words: Sequence[str]) -> int:
     parser.add_argument("--weight-path", "--weight_path", type=Path, required=True, metavar="FILE", help="a model.tar")
     parser.add_argument("--episodes", type=positive_number, metavar="N", help="test episodes, 512 unless given")
     parser.add_argument("--setting", default=SETTINGS[0], metavar="NAME", help=", ".join(SETTINGS))
-    parser.add_argument("--video", type=Path, metavar="OUT.mp4", help="film one episode more")
+    parser.add_argument("--video", type=Path, metavar="OUT.mp4", help="film one episode more; .mp4 or .webm")
     options = parser.parse_all(words)
     setting = choose("setting", options.setting, SETTINGS)
-    if options.video is not None and options.video.suffix.lower() != ".mp4":
-        raise ConfigError(f"--video must name a .mp4 file, got {options.video}")
+    video = Film(options.video) if options.video else None
     weights = read_weights(options.weight_path)
     agent = weights.agent()
     set_up_torch(agent.config.threads)
-    if options.video is not None:
-        options.video.parent.mkdir(parents=True, exist_ok=True)
-    metrics = judge(agent, weights.task, EvaluateOptions(options.episodes, setting, options.video))
+    if video is not None:
+        video.path.parent.mkdir(parents=True, exist_ok=True)
+    metrics = judge(agent, weights.task, EvaluateOptions(options.episodes, setting, video))
     print_table([("metric", "value"), *((name, f"{value:.6g}") for name, value in metrics.items())])
     return 0
-
-
-def film(path: Path, agent: Agent, task: str, config: ImpalaConfig, greedy: bool) -> None:
-    """An mp4 of one episode: the whole grid, the agent's view lit, the teacher's goal framed (card 6)."""
-    from amigo.envs.oracle import picture  # with gym, which a test without a film has no use for
-
-    actors = Actors(task, as_tested(config), config.evaluation_seed, 1, "film")
-    environments = actors.environments
-
-    def append_picture() -> None:
-        writer.append_data(picture(environments, 0, int(actors.goal[0]) if actors.gives_goals else None))
-
-    writer: Any = imageio.get_writer(path, format="FFMPEG", fps=FRAMES_PER_S, macro_block_size=2)
-    with writer:
-        number, ended = 0, False
-        while not ended:
-            act, give = actors.draws(number, DRAWN_AT_ONCE)
-            for step in range(DRAWN_AT_ONCE):
-                actors.decide(agent, act[step], give[step], greedy)
-                append_picture()
-                actors.perform(auto_reset=False)
-                ended = bool(environments.done[0])
-                if ended:
-                    append_picture()
-                    break
-            number += 1

@@ -14,6 +14,7 @@ from mi_asym.building import agent_for, environments_for, source_for
 from mi_asym.config import TrainConfig
 from mi_asym.envs import GRID_TASKS
 from mi_asym.experience import Source
+from mi_asym.film import film_episode
 from mi_asym.rollout import Episode, Policy, play
 from mi_asym.stages import untrained
 from mi_asym.state import TrainedAgent
@@ -25,7 +26,6 @@ from mirl.run import Header
 
 SETTINGS = ("test",)
 """One protocol: fresh episodes of the training task."""
-FRAMES_PER_SECOND = 8
 
 
 def judge(agent: Agent, environments: Any, source: Source) -> list[Episode]:
@@ -79,24 +79,7 @@ def judge_policy(
     try:
         episodes = judge(agent, environments, source)
         if options.video is not None:
-            film(options.video, agent, environments, source)
+            film_episode(options.video, task, agent, environments, source)
     finally:
         environments.close()
     return metrics_of(task, episodes)
-
-
-def film(path: Path, agent: Agent, environments: Any, source: Source) -> None:
-    """Write the first environment's next episode as an mp4."""
-    import imageio.v2 as imageio
-
-    frames: list[np.ndarray] = []
-    policy = Policy(agent, source)
-
-    def watched(places: Any, active: np.ndarray) -> torch.Tensor:
-        if active[0]:
-            frames.append(places.frame(0))
-        return policy(places, active)
-
-    play(environments, watched)
-    frames.append(environments.frame(0))
-    imageio.mimwrite(path, list[Any](frames), fps=FRAMES_PER_SECOND, macro_block_size=2)

@@ -11,7 +11,7 @@ from mi_asym.evaluate import judge_policy
 from mi_asym.released import load_policy
 from mirl import config as configs
 from mirl.commands.options import Flags, natural_number, positive_number, print_table, require_option
-from mirl.config import ConfigError
+from mirl.film import Film
 from mirl.paper import EvaluateOptions
 
 
@@ -25,17 +25,16 @@ def run_replay(words: Sequence[str]) -> int:
     )
     parser.add_argument("--episodes", type=positive_number, default=20, metavar="N")
     parser.add_argument("--seed", type=natural_number, default=0, metavar="S", help="of the episodes")
-    parser.add_argument("--video", type=Path, metavar="OUT.mp4", help="film one more episode")
+    parser.add_argument("--video", type=Path, metavar="OUT.mp4", help="film one more episode; .mp4 or .webm")
     options = parser.parse_all(words)
     for field, allowed in (("task", TASKS), ("method", METHODS), ("policy", ())):
         require_option(options, field, [], allowed)
-    if options.video is not None and options.video.suffix.lower() != ".mp4":
-        raise ConfigError(f"--video must name a .mp4 file, got {options.video}")
+    film = Film(options.video) if options.video else None
     task = configs.choose("task", options.task, TASKS, " in paper mi_asym")
     method = configs.choose("method", options.method, METHODS, " in paper mi_asym")
     metrics = judge_policy(
         task, method, configure(task, method, "faithful"), options.seed, "cpu",
-        lambda agent: load_policy(agent, options.policy), EvaluateOptions(options.episodes, video=options.video),
+        lambda agent: load_policy(agent, options.policy), EvaluateOptions(options.episodes, video=film),
     )  # fmt: skip
     print_table([("metric", "value"), *((name, f"{value:.6g}") for name, value in metrics.items())])
     return 0

@@ -20,7 +20,7 @@ from mime.rollout import Episodes, class_statistics
 from mime.state import TrainState
 from mime.streams import Streams, derived_seed
 from mime.surrogate import Experience, MetaBatch
-from mime.trajectories import Scene, film, picture, scene_of
+from mime.trajectories import Scene, film_trajectories, picture, scene_of
 from mirl.allocator import keep_freed_memory
 from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
@@ -183,5 +183,5 @@ def evaluate(directory: Path, header: Header, config: MamlConfig, options: Evalu
         write_results(directory, agent, batches, scene)
     if options.video is not None and scene is not None:
         shown = [("before adaptation", batches[0].unadapted), ("after adaptation", batches[0].adapted)]
-        film(options.video, scene, batches[0].tasks, shown)
+        film_trajectories(options.video, scene, batches[0].tasks, shown)
     return metrics_of(batches)

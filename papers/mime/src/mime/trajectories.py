@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from mime.envs.dog_map import CELLS, blocked_cells
 from mime.envs.navigation import GOAL_RADIUS
 from mime.envs.pendulum import MAX_SPEED
 from mime.rollout import Episodes
+from mirl.film import Film, Frame, held
 from mirl.sinks import TensorBoard
 
 EXTENT = 10.0
@@ -31,6 +32,8 @@ GUIDE_RADIUS = 7.0
 FRAMES = 50
 """Of a film, whatever the horizon."""
 FRAMES_PER_SECOND = 12
+SHOWN = 8
+"""Episodes of each task in a film, at most: more hide one another."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Scene:
     points: Callable[[np.ndarray], np.ndarray]
     """Observations (time, ..., size) -> places in the picture (time, ..., 2)."""
     background: Callable[[Axes, Sequence[Task]], None]
+    legend: str
+    """What else is drawn, in a sentence."""
 
 
 def scene_of(environment: gym.Env) -> Scene | None:
@@ -82,28 +87,58 @@ class Gallery:
             self.board.flush()
 
 
-def film(path: Path, scene: Scene, tasks: Sequence[Task], shown: Sequence[tuple[str, Episodes]]) -> None:
-    """Write an mp4 in which the points move, one panel per (title, episodes)."""
-    import imageio.v2
+def film_trajectories(film: Film, scene: Scene, tasks: Sequence[Task], shown: Sequence[tuple[str, Episodes]]) -> None:
+    """The points move and leave their trajectories, one panel per (title, episodes)."""
+    figure = Figure(figsize=(4 * len(shown), 4.3), layout="constrained")
+    panels = [
+        Moving(axes, scene, tasks, title, episodes)
+        for axes, (title, episodes) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True)
+    ]
+    last = panels[0].steps - 1
+    film.write(frames_of(figure, panels, [*range(0, last, -(-last // FRAMES)), last]), FRAMES_PER_SECOND)
+    drawn = len(panels[0].paths) // len(tasks)
+    returns = [f"{episodes.returns().mean():.2f} {title}" for title, episodes in shown]
+    titles = ", ".join(title for title, _ in shown)
+    film.tell(
+        f"Trajectories of {len(tasks)} tasks, a colour and {drawn} episodes each: {titles}. {scene.legend}"
+        f" Mean return {', '.join(returns)}.",
+        f"Film of points that draw their trajectories, one panel each for: {titles}. {scene.legend}",
+    )
 
-    figure = Figure(figsize=(5 * len(shown), 5.3))
-    panels = np.atleast_1d(figure.subplots(1, len(shown)))
-    paths_shown, points = [], []
-    for axes, (title, episodes) in zip(panels, shown, strict=True):
+
+def frames_of(figure: Figure, panels: Sequence[Moving], steps: Sequence[int]) -> Iterator[Frame]:
+    """Every picture; the last one, with whole trajectories, stays for a while."""
+    for step in steps:
+        for panel in panels:
+            panel.move(step)
+        yield pixels(figure)
+    yield from held(pixels(figure), 1.5, FRAMES_PER_SECOND)
+
+
+class Moving:
+    """Points that move over the background of a scene and leave lines behind."""
+
+    def __init__(self, axes: Axes, scene: Scene, tasks: Sequence[Task], title: str, episodes: Episodes) -> None:
         scene.background(axes, tasks)
         axes.set_title(title)
-        # (time, tasks, episodes, 2)
-        paths = np.stack([scene.points(observed) for observed in episodes.observations.cpu().numpy()], axis=1)
+        observations = episodes.observations.cpu().numpy()
+        paths = np.stack([scene.points(observed[:, :SHOWN]) for observed in observations], axis=1)
+        self.paths = paths.reshape(len(paths), -1, 2).swapaxes(0, 1)
+        """(points, time, 2)."""
         each = np.repeat(colours(len(tasks)), paths.shape[2], axis=0)
-        points.append(axes.scatter(*paths[0].reshape(-1, 2).T, c=each, s=12, alpha=0.7))
-        paths_shown.append(paths)
-    open_writer: Any = imageio.v2.get_writer
-    with open_writer(path, fps=FRAMES_PER_SECOND, macro_block_size=2) as writer:
-        horizon = len(paths_shown[0])
-        for step in range(0, horizon, max(1, horizon // FRAMES)):
-            for dots, paths in zip(points, paths_shown, strict=True):
-                dots.set_offsets(paths[step].reshape(-1, 2))
-            writer.append_data(pixels(figure))
+        self.lines = LineCollection([], colors=each, alpha=0.35, linewidths=0.8)
+        axes.add_collection(self.lines)
+        self.points = axes.scatter(self.paths[:, 0, 0], self.paths[:, 0, 1], c=each, s=12, alpha=0.8, zorder=3)
+
+    @property
+    def steps(self) -> int:
+        """Moments of an episode."""
+        return self.paths.shape[1]
+
+    def move(self, step: int) -> None:
+        """Show the points where they are after `step` steps."""
+        self.points.set_offsets(self.paths[:, step])
+        self.lines.set_segments(list(self.paths[:, : step + 1]))
 
 
 def navigation_background(axes: Axes, tasks: Sequence[Task]) -> None:
@@ -145,9 +180,11 @@ def first_two(observed: np.ndarray) -> np.ndarray:
 
 
 SCENES: dict[type[gym.Env], Scene] = {
-    Navigation2D: Scene(first_two, navigation_background),
-    DogNavigation2D: Scene(lambda observed: CELLS_PER_UNIT * observed[..., :2], dog_background),
-    MetaPendulum: Scene(turns_and_speed, pendulum_background),
+    Navigation2D: Scene(first_two, navigation_background, "Discs: where a task is rewarded."),
+    DogNavigation2D: Scene(
+        lambda observed: CELLS_PER_UNIT * observed[..., :2], dog_background, "Dark: walls; discs: the bowls."
+    ),
+    MetaPendulum: Scene(turns_and_speed, pendulum_background, "Dashed: upright."),
 }
 
 

@@ -51,6 +51,13 @@ def bench(task: str) -> Sequence[Mapping[str, Any]]:
     return bench(task)
 
 
+def write_policy(saved: Path, folder: Path) -> None:
+    import mummi.framework  # noqa: F401 - first, since it loads TensorFlow without its notices
+    from mummi.state import write_policy
+
+    write_policy(saved, folder)
+
+
 def convert_backgrounds(words: Sequence[str]) -> int:
     """make a folder of one's own videos and pictures into videos behind the scene"""
     parser = Flags("python -m mummi backgrounds", convert_backgrounds.__doc__ or "")
@@ -85,6 +92,7 @@ PAPER = Paper(
     versions=describe.versions,
     outputs=OUTPUTS,
     check=check,
+    policy=write_policy,
     programs=PROGRAMS,
     commands={"backgrounds": convert_backgrounds},
 )

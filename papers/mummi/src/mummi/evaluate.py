@@ -17,7 +17,7 @@ from mummi.agent import Agent
 from mummi.config import Config
 from mummi.envs import sizes_of
 from mummi.files import Episodes, append_results, write_robustness
-from mummi.film import film_episode, film_predictions, predicts
+from mummi.film import film_episodes
 from mummi.framework import prepare
 from mummi.play import Played, by_agent, play
 from mummi.settings import RATIOS, SETTINGS
@@ -103,8 +103,5 @@ def evaluate(directory: Path, header: Header, config: Config, options: EvaluateO
     append_results(directory, env_step, source_of(config), episodes)
     write_robustness(directory, f"evaluation_{setting}", episodes)
     if options.video is not None:
-        film_episode(options.video, [found[0] for found in episodes.values()])
-        if predicts(agent):
-            video = options.video.with_name(f"{options.video.stem}_predictions.mp4")
-            film_predictions(video, agent, next(iter(episodes.values()))[0])
+        film_episodes(options.video, header.task, agent, {setting: found[0] for setting, found in episodes.items()})
     return metrics_of(episodes)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from mirl.film import Film, Frame, captioned
 from mirl.run import Run
 from mummi.agent import Agent
 from mummi.inputs import FAR_M, network_inputs
@@ -19,8 +19,11 @@ from mummi.rssm import Latent
 
 SEQUENCES, CONTEXT = 6, 5
 """Sequences that are predicted, and the steps of each that are shown to the model before (card 6)."""
-FRAMES_PER_SECOND, MAGNIFICATION, SHOWN = 25, 4, 10
+FRAMES_PER_SECOND, MAGNIFICATION, BAND, SHOWN = 10, 3, 20, 10
+FILMED = 50
+"""Agent steps of an episode in a film."""
 Pictures = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
 def log_pictures(run: Run, env_step: int, agent: Agent, episode: Played) -> None:
@@ -50,14 +53,46 @@ def frames_of(entries: Mapping[str, NDArray[Any]]) -> Pictures:
     return np.concatenate([entries["image"], grey], 2)
 
 
-def film_episode(path: Path, episodes: Sequence[Played]) -> None:
-    """An mp4 of episodes one after another."""
-    write_video(path, np.concatenate([frames_of(episode.entries) for episode in episodes]))
+def film_episodes(film: Film, task: str, agent: Agent, episodes: Mapping[str, Played]) -> None:
+    """The first moments of an episode in each setting, one after another; beside a dreamer's view what it predicts."""
+    film.write((frame for one in episodes.items() for frame in frames_of_episode(agent, *one)), FRAMES_PER_SECOND)
+    returns = ", ".join(f"{one.total:.0f} ({setting})" for setting, one in episodes.items())
+    foreseen = (
+        f" Right: what the model predicts from the actions alone, after {CONTEXT} moments that it saw, and how far it"
+        " is off."
+        if predicts(agent)
+        else ""
+    )
+    film.tell(
+        f"The first {FILMED} agent steps on {task} as the agent sees them, image and depth, where a share of the"
+        f" pictures may go missing.{foreseen} Returns of the whole episodes: {returns}.",
+        f"Film of the robot of {task} before a moving background, in colour and as depth"
+        f"{', beside a prediction of the image' if foreseen else ''}.",
+    )
 
 
-def film_predictions(path: Path, agent: Agent, episode: Played) -> None:
-    """An mp4 of predictions, see `predictions`."""
-    write_video(path, predictions(agent, episode.entries))
+def frames_of_episode(agent: Agent, setting: str, episode: Played) -> Iterator[Frame]:
+    """The view, at a dreamer's side its prediction and the error, with a line of text."""
+    pictures, since = frames_of(episode.entries)[: FILMED + 1], None
+    if predicts(agent):
+        foreseen, since = continued_predictions(agent, episode.entries, len(pictures))
+        pictures = np.concatenate([pictures[: len(foreseen)], foreseen], 2)
+    for step, picture in enumerate(pictures):
+        columns = "image, depth" + ("" if since is None else ", predicted, error" if since[step] else ", seen, error")
+        large = picture.repeat(MAGNIFICATION, 0).repeat(MAGNIFICATION, 1)
+        yield captioned(large, f"{setting.replace('_', ' ')}, step {step}: {columns}", BAND)
+
+
+def continued_predictions(
+    agent: Agent, entries: Mapping[str, NDArray[Any]], length: int
+) -> tuple[Pictures, NDArray[np.bool_]]:
+    """Stretch after stretch of an episode, predicted from its first five moments: prediction and error side by side
+    (T, 64, 128, 3), and which of the moments the model did not see, (T,); T is at most `length`."""
+    stretch = min(agent.config.batch_length, len(entries["reward"]) - 1)
+    starts = np.arange(max(1, min(length, len(entries["reward"])) // stretch)) * stretch
+    truth, decoded = foreseen(agent, sequences(entries, agent.learnt, stretch, starts))
+    pictures = as_pictures(np.concatenate([decoded, error(truth, decoded)], 3))
+    return pictures.reshape(-1, *pictures.shape[2:]), np.tile(np.arange(stretch) >= CONTEXT, len(starts))
 
 
 def predictions(agent: Agent, entries: Mapping[str, NDArray[Any]]) -> Pictures:
@@ -65,8 +100,17 @@ def predictions(agent: Agent, entries: Mapping[str, NDArray[Any]]) -> Pictures:
 
     The model sees the first five moments of each sequence and only the actions after them.
     """
+    length = min(agent.config.batch_length, len(entries["reward"]) - 1)
+    starts = np.linspace(0, len(entries["reward"]) - length, SEQUENCES).astype(int)
+    truth, decoded = foreseen(agent, sequences(entries, agent.learnt, length, starts))
+    pictures = as_pictures(np.concatenate([truth, decoded, error(truth, decoded)], 2))
+    return np.concatenate(list(pictures), 2)
+
+
+def foreseen(agent: Agent, batch: Mapping[str, NDArray[Any]]) -> tuple[Floats, Floats]:
+    """Images of sequences (N, L, 64, 64, 3) in [0, 1] as they were, and as the model has them that sees the first five
+    moments of each and only the actions after them."""
     model, config = agent.model, agent.config
-    batch = sequences(entries, agent.learnt, min(config.batch_length, len(entries["reward"]) - 1))
     actions = tf.cast(batch["action"], tf.float32)
     length = actions.shape[1]
     noise = normal(tf.constant(graph_seed(agent.seed, "film", 0)), 0, (length, 1, config.stoch_size))
@@ -80,24 +124,20 @@ def predictions(agent: Agent, entries: Mapping[str, NDArray[Any]]) -> Pictures:
         features.append(latent.feature)
     decoders: Any = getattr(model, "decoders")  # noqa: B009 - the other methods have none
     decoded = decoders["image"](tf.stack(features, 1)).numpy() + 0.5
-    truth = batch["image"].astype(np.float32) / 255
-    rows = np.concatenate([truth, decoded, (decoded - truth + 1) / 2], 2)
-    pictures = (255 * np.clip(rows, 0, 1)).astype(np.uint8)
-    return np.concatenate(list(pictures), 2)
+    return batch["image"].astype(np.float32) / 255, decoded
 
 
-def sequences(entries: Mapping[str, NDArray[Any]], keys: Sequence[str], length: int) -> dict[str, NDArray[Any]]:
-    """Six evenly spaced sequences of an episode: key -> (6, length, ...)."""
-    starts = np.linspace(0, len(entries["reward"]) - length, SEQUENCES).astype(int)
+def error(truth: Floats, decoded: Floats) -> Floats:
+    """Grey where both agree."""
+    return (decoded - truth + 1) / 2
+
+
+def as_pictures(values: Floats) -> Pictures:
+    return (255 * np.clip(values, 0, 1)).astype(np.uint8)
+
+
+def sequences(
+    entries: Mapping[str, NDArray[Any]], keys: Sequence[str], length: int, starts: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    """Sequences of an episode that begin at `starts`: key -> (N, length, ...)."""
     return {key: np.stack([entries[key][start : start + length] for start in starts]) for key in keys}
-
-
-def write_video(path: Path, frames: Pictures) -> None:
-    """Frames (T, H, W, 3) as an mp4, magnified so that pixels can be seen."""
-    import imageio.v2
-
-    open_writer: Any = imageio.v2.get_writer
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open_writer(path, fps=FRAMES_PER_SECOND, macro_block_size=2) as writer:
-        for frame in frames:
-            writer.append_data(frame.repeat(MAGNIFICATION, 0).repeat(MAGNIFICATION, 1))

@@ -11,12 +11,15 @@ import numpy as np
 
 from mirl.checkpoint import MEND
 from mirl.config import ConfigError, first_difference
-from mirl.files import read_json
+from mirl.files import read_json, write_json
 from mummi.agent import Agent
 from mummi.envs.workers import Workers
 from mummi.learner import Learner
 from mummi.play import Script
 from mummi.replay import Replay
+
+OPTIMISER = "_adam/"
+"""What the names of an optimiser's numbers hold."""
 
 
 class TrainState:
@@ -91,6 +94,15 @@ def load_weights(agent: Agent, folder: Path) -> None:
             agent.set_parameters(dict(arrays))
     except ValueError as error:
         raise ConfigError(f"{folder / 'weights.npz'} cannot be read: {error}") from None
+
+
+def write_policy(saved: Path, folder: Path) -> None:
+    """The networks of a checkpoint, and how far it was; the optimisers' moments are zeros."""
+    with np.load(saved / "weights.npz", allow_pickle=False) as arrays:
+        kept = {name: np.zeros_like(array) if OPTIMISER in name else array for name, array in arrays.items()}
+    with (folder / "weights.npz").open("wb") as stream:
+        np.savez(stream, **kept)
+    write_json(folder / "state.json", {"env_step": read_json(saved / "state.json")["env_step"]})
 
 
 def refuse_other_videos(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

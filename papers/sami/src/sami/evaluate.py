@@ -13,13 +13,14 @@ import torch
 from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
 from mirl.config import ConfigError
+from mirl.film import Film
 from mirl.paper import EvaluateOptions
 from mirl.run import Header
 from sami.agent import Agent
 from sami.assembly import make_agent, make_world
 from sami.config import TesacConfig, read_tuples, require_effect, task_set, training_tuples
 from sami.files import write_test_files
-from sami.pictures import PANELS, draw_contexts, draw_heat_maps, film, require_umap
+from sami.pictures import PANELS, PANELS_OF_SEVERAL, draw_contexts, draw_heat_maps, film_slots, require_umap
 from sami.protocol import FRICTIONS, MASSES, cell_metrics, heat, metrics_of, run_tests, seed_of_tests
 from sami.rollout import Player
 from sami.settings import SETTINGS as TASK_SETTINGS
@@ -94,13 +95,33 @@ def evaluate(directory: Path, header: Header, config: TesacConfig, options: Eval
             metrics |= cell_metrics(results)
             draw_heat_maps(folder / "images", FRICTIONS, MASSES, heat(results))
     if options.video is not None:
-        film_setting(options.video, agent, config, header.task, next(iter(all_tuples.values())))
+        film_settings(options.video, agent, config, header.task, all_tuples)
     return metrics
 
 
-def film_setting(path: Path, agent: Agent, config: TesacConfig, task: str, tuples: Sequence[Any]) -> None:
-    """An mp4 of one episode on each of the first tuples."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    slots = make_world(task, config, tuples[:PANELS], seed_of_tests(config))
-    film(path, Player(slots, agent, derived_seed(config.evaluation_seed, 0, "test")))
-    slots.close()
+def film_settings(
+    film: Film, agent: Agent, config: TesacConfig, task: str, settings: Mapping[str, Sequence[Any]]
+) -> None:
+    """One episode on some tuples of each setting, a row a setting."""
+    most = PANELS if len(settings) == 1 else PANELS_OF_SEVERAL
+    chosen = {name: spread(tuples, most) for name, tuples in settings.items()}
+    slots = make_world(task, config, [one for tuples in chosen.values() for one in tuples], seed_of_tests(config))
+    try:
+        player = Player(slots, agent, derived_seed(config.evaluation_seed, 0, "test"))
+        rows = [(name, len(tuples)) for name, tuples in chosen.items()]
+        episodes = iter(film_slots(film, player, rows))
+    finally:
+        slots.close()
+    told = [f"{name} {', '.join(f'{next(episodes).total_reward:.1f}' for _ in range(count))}" for name, count in rows]
+    film.tell(
+        f"{task}, an episode on some tuples of each setting, zero-shot, with what was drawn written beneath. Returns:"
+        f" {'; '.join(told)}.",
+        f"Film of the robots of {task} in {len(rows)} {'row' if len(rows) == 1 else 'rows'}: {', '.join(chosen)}.",
+    )
+
+
+def spread(tuples: Sequence[Any], most: int) -> list[Any]:
+    """So many of them, evenly from the first to the last."""
+    if len(tuples) <= most:
+        return list(tuples)
+    return [tuples[round(number * (len(tuples) - 1) / (most - 1))] for number in range(most)]

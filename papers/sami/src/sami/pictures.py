@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,19 @@ import numpy as np
 import torch
 
 from mirl.config import ConfigError
+from mirl.film import Film, Frame, captioned, held
+from sami.envs.episodes import Episode
 from sami.protocol import TestEpisode
 from sami.rollout import Player
 
 SEED = 42
 """random_state of the original's t-SNE (card 6)."""
 FRAMES_PER_SECOND = 10
-LONGEST_FILM = 200
+LONGEST_FILM = 100
 """Frames, whatever the horizon."""
-PANELS = 4
-"""Environments side by side in a film."""
-PANEL_SIZE = 320, 240
+PANELS, PANELS_OF_SEVERAL = 4, 3
+"""Environments side by side in a film of one setting, and of each of several."""
+PANEL_SIZE, BAND = (240, 180), 20
 
 
 def draw_contexts(
@@ -94,32 +96,46 @@ def draw_heat_maps(
         figure.savefig(folder / f"heat_map_{name}.png", dpi=150, bbox_inches="tight")
 
 
-def film(path: Path, player: Player) -> None:
-    """Write an mp4 of the environments side by side, from the start of an episode to its end; the ones that end early
-    keep their last picture."""
-    import imageio.v2
+def film_slots(film: Film, player: Player, rows: Sequence[tuple[str, int]]) -> list[Episode]:
+    """Film the environments from the start of an episode to its end; the ones that end early keep their last picture.
 
-    horizon, playing = player.slots.horizon, set(range(player.slots.n_slots))
-    stride = -(-horizon // LONGEST_FILM)
-    pictures: dict[int, np.ndarray] = {}
-    open_writer: Any = imageio.v2.get_writer
-    with open_writer(path, fps=FRAMES_PER_SECOND, macro_block_size=2) as writer:
-        for step in range(horizon):
-            if step % stride == 0:
-                pictures |= {slot: frame(player, slot) for slot in sorted(playing)}
-                writer.append_data(np.concatenate(list(pictures.values()), axis=1))
-            with torch.no_grad():
-                played = player.step(player.agent.actor.best_action(player.features)).played
-            playing -= {one.slot for one in played.finished}
-            if not playing:
-                break
+    `rows`: for each row of the film the setting it shows and how many of the slots, in order. Returns the episodes in
+    the order of the slots.
+    """
+    ended: dict[int, Episode] = {}
+    film.write(frames_of(player, rows, ended), FRAMES_PER_SECOND)
+    return [ended[slot] for slot in sorted(ended)]
 
 
-def frame(player: Player, slot: int) -> np.ndarray:
-    """One environment as uint8 (height, width, 3)."""
+def frames_of(player: Player, rows: Sequence[tuple[str, int]], ended: dict[int, Episode]) -> Iterator[Frame]:
+    """Every picture of `film_slots`; notes the episodes that ended."""
+    count, stride = player.slots.n_slots, -(-player.slots.horizon // LONGEST_FILM)
+    names = [name for name, number in rows for _ in range(number)]
+    pictures: dict[int, Frame] = {}
+    for step in range(player.slots.horizon):
+        if step % stride == 0:
+            pictures |= {slot: frame(player, slot, names[slot]) for slot in range(count) if slot not in ended}
+            yield arranged(list(pictures.values()), [number for _, number in rows])
+        with torch.no_grad():
+            played = player.step(player.agent.actor.best_action(player.features)).played
+        ended |= {one.slot: one for one in played.finished if one.slot not in ended}
+        if len(ended) == count:
+            break
+    yield from held(arranged(list(pictures.values()), [number for _, number in rows]), 1.0, FRAMES_PER_SECOND)
+
+
+def arranged(pictures: Sequence[Frame], counts: Sequence[int]) -> Frame:
+    """Pictures in rows of so many each, white where a row is shorter than the longest."""
+    white, waiting = np.full_like(pictures[0], 255), iter(pictures)
+    rows = [[next(waiting) for _ in range(count)] + [white] * (max(counts) - count) for count in counts]
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows])
+
+
+def frame(player: Player, slot: int, setting: str) -> Frame:
+    """One environment as uint8 (height, width, 3), with its setting and what was drawn in a band under it."""
     width, height = PANEL_SIZE
     picture = player.slots.render(slot, width=width, height=height)
-    return labelled(picture, label_of(player.slots.context(slot)))
+    return captioned(picture, ": ".join(filter(None, (setting, label_of(player.slots.context(slot))))), BAND)
 
 
 def label_of(context: Mapping[str, Any]) -> str:
@@ -129,14 +145,3 @@ def label_of(context: Mapping[str, Any]) -> str:
     return ", ".join(
         [f"{name} {value:g}" for name, value in parts.items()] + ([f"crippled {joints}"] if joints else [])
     )
-
-
-def labelled(picture: np.ndarray, text: str) -> np.ndarray:
-    """A picture with a line of text in its upper left corner, white on a dark ground."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    image = Image.fromarray(picture)
-    draw, font, corner = ImageDraw.Draw(image), ImageFont.load_default(size=14), (6, 4)
-    draw.rectangle(draw.textbbox(corner, text, font=font), fill=(0, 0, 0))
-    draw.text(corner, text, font=font, fill=(255, 255, 255))
-    return np.asarray(image)

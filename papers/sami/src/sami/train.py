@@ -12,12 +12,13 @@ import torch
 
 from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
+from mirl.film import Film
 from mirl.run import Run
 from sami.agent import Agent
 from sami.assembly import make_agent, make_buffer, make_world
 from sami.config import TesacConfig, training_tuples
 from sami.envs.episodes import Episode
-from sami.evaluate import film_setting, settings_to_test
+from sami.evaluate import film_settings, settings_to_test
 from sami.files import write_test_files, write_training_files
 from sami.protocol import metrics_of, run_tests
 from sami.rollout import Player
@@ -78,7 +79,9 @@ def run_final_tests(run: Run, config: TesacConfig, agent: Agent, state: TrainSta
         run.log_episodes(env_step, setting, returns, lengths, successes)
         write_test_files(run.directory, setting, results)
         if config.save_video:
-            film_setting(run.directory / "videos" / f"{setting}.mp4", agent, config, run.header.task, tuples)
+            folder = run.directory / "videos"
+            folder.mkdir(exist_ok=True)
+            film_settings(Film(folder / f"{setting}.mp4"), agent, config, run.header.task, {setting: tuples})
 
 
 def statistics_of(episodes: Sequence[Episode]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from mirl.config import ConfigError
-from mirl.policy import FOLDER
+from mirl.exhibits import POLICY
 from mirl.suite.experiments import RunSpec
 from mirl.suite.manifests import TABLES, DamagedRunError, parse, read_bytes, read_record, table_file
 from mirl.suite.records import (
@@ -255,7 +255,7 @@ def unpack(folder: Path, name: str) -> bytes | None:
 
 def published_texts(folder: Path) -> Iterator[PublishedText]:
     for path in sorted(folder.rglob("*")):
-        is_text = path.suffix in TEXT_SUFFIXES and not (path.parent.name == FOLDER and path.suffix == ".gz")
+        is_text = path.suffix in TEXT_SUFFIXES and not (path.parent.name == POLICY.name and path.suffix == ".gz")
         if path.is_file() and is_text:
             try:
                 content = read_bytes(path)

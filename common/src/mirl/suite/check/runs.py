@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 from mirl import config as configs
+from mirl.exhibits import EXHIBITS, FILM, POLICY, Exhibit, fault_of
 from mirl.files import sha256
-from mirl.policy import FOLDER, fault_of
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import RunFolder
 from mirl.suite.experiments import Experiments, registered_fields
@@ -163,8 +163,8 @@ def published_revision(run: RunFolder, experiments: Experiments) -> Sentences:
 
 @named("published-small", RunFolder)
 def published_small(run: RunFolder, experiments: Experiments) -> Sentences:
-    """A published run holds its manifest, its two gzipped tables and perhaps a policy, and nothing else."""
-    allowed = {"manifest.json", *(f"{name}.gz" for name in TABLES), FOLDER}
+    """A published run holds its manifest, its two gzipped tables, perhaps policy and film, and nothing else."""
+    allowed = {"manifest.json", *(f"{name}.gz" for name in TABLES), *(exhibit.name for exhibit in EXHIBITS)}
     for path in sorted(run.path.iterdir()) if run.place == "published" else ():
         if path.name not in allowed:
             yield f"holds {path.name}; only {', '.join(sorted(allowed))} belong there"
@@ -175,11 +175,21 @@ def published_small(run: RunFolder, experiments: Experiments) -> Sentences:
 @named("published-policy", RunFolder)
 def published_policy(run: RunFolder, experiments: Experiments) -> Sentences:
     """A published policy is small, has the sha256 that it records, and is of the checkpoint that the manifest names."""
-    folder = run.path / FOLDER
+    yield from faults(run, POLICY)
+
+
+@named("published-film", RunFolder)
+def published_film(run: RunFolder, experiments: Experiments) -> Sentences:
+    """A published film is small, says what it shows, has the sha256 that it records, and is of the run's checkpoint."""
+    yield from faults(run, FILM)
+
+
+def faults(run: RunFolder, exhibit: Exhibit) -> Sentences:
+    folder = run.path / exhibit.name
     if run.place == "published" and run.manifest and folder.is_dir():
-        fault = fault_of(folder, run.raw)
+        fault = fault_of(exhibit, folder, run.raw)
         if fault:
-            yield f"{FOLDER}/{fault}"
+            yield f"{exhibit.name}/{fault}"
 
 
 def unreadable(path: Path) -> Sentences:

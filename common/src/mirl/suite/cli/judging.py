@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from mirl.config import ConfigError
+from mirl.film import Film
 from mirl.suite import experiments as registry
 from mirl.suite.cli.comparing import dump
 from mirl.suite.cli.options import (
@@ -28,7 +29,7 @@ from mirl.suite.cli.options import (
     one_paper,
     open_experiments,
 )
-from mirl.suite.experiments import Experiments
+from mirl.suite.experiments import Experiments, RunSpec
 from mirl.suite.results import Source
 
 app = typer.Typer()
@@ -70,8 +71,14 @@ def tell_damages(place: Path, papers: Sequence[str], budgets: Sequence[str], sou
     """Name every file that is no evidence among what these papers left; whether there is any."""
     from mirl.suite import results
 
-    begun = [spec for paper in papers for one in budgets for spec in results.begun_runs(place, paper, one, source)]
-    return name_damages(place, results.damages(place, begun, source))
+    return name_damages(place, results.damages(place, begun(place, papers, budgets, source), source))
+
+
+def begun(place: Path, papers: Sequence[str], budgets: Sequence[str], source: Source) -> list[RunSpec]:
+    """Every run of these papers and budgets that left a folder."""
+    from mirl.suite.results import begun_runs
+
+    return [spec for paper in papers for one in budgets for spec in begun_runs(place, paper, one, source)]
 
 
 def show_power(place: Path, experiments: Experiments, papers: Sequence[str]) -> None:
@@ -224,14 +231,14 @@ def publish(
     budget: BudgetOption = "paper",
     root: Root = None,
 ) -> None:
-    """Copy finished runs, made small, and their policies into results/published."""
-    from mirl.suite import policies
+    """Copy finished runs, made small, their policies and a film of each method into results/published."""
     from mirl.suite import publish as publishing
 
     place, experiments = open_experiments(root)
     specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
     for spec, folder in zip(specs, publishing.publish(place, experiments, specs), strict=True):
-        console.print(f"{folder.relative_to(place)}  {policies.keep(place, spec)}", markup=False, soft_wrap=True)
+        kept = publishing.keep_exhibits(place, experiments, spec)
+        console.print(f"{folder.relative_to(place)}  {kept}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -243,18 +250,29 @@ def watch(
     budget: Annotated[str | None, typer.Option(help="Default: paper, where there is one.", show_default=False)] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes of the test beside the film.")] = 1,
     out: Annotated[
-        Path | None, typer.Option(help="An .mp4 file; default: named by the run.", show_default=False)
+        Path | None, typer.Option(help="An .mp4 or .webm file; default: named by the run.", show_default=False)
     ] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Keep the film beside the published run, for the report.")
+    ] = False,
     root: Root = None,
 ) -> None:
     """Test the policy of a published run and film it."""
     from mirl.suite import policies
 
+    if publish and out:
+        raise ConfigError("--publish keeps the film beside the published run; it takes no --out")
+    if out:
+        Film(out)  # refuses other kinds of files
     place, experiments = open_experiments(root)
     (wanted, *_) = registry.select(experiments, budget or "paper", paper, task, method)
     spec = policies.choose_policy(
         place, wanted.paper, wanted.task, wanted.labelled_method, wanted.budget if budget else None, seed
     )
+    if publish:
+        kept = policies.publish_film(place, spec, ["--episodes", str(episodes)])
+        console.print(f"{spec}: {kept.words}", markup=False, soft_wrap=True)
+        raise typer.Exit(0 if kept.renewed else 1)
     film = out or Path(f"{spec.paper}-{spec.task}-{spec.labelled_method}-seed{spec.seed}.mp4")
     code = policies.watch(place, spec, film, ["--episodes", str(episodes)])
     if code == 0:
@@ -303,6 +321,7 @@ def report(
     root: Root = None,
 ) -> None:
     """A site of all results, for a browser. It needs no server and asks nothing from outside."""
+    from mirl.suite import exhibits
     from mirl.suite import report as reporting
 
     place, experiments = open_experiments(root)
@@ -312,7 +331,10 @@ def report(
     source: Source = "runs" if runs else "published"
     first = reporting.write_report(place, experiments, papers, source, chosen, target)
     console.print(f"open {os.path.relpath(first)} in a browser", soft_wrap=True)
-    raise typer.Exit(1 if tell_damages(place, papers, [chosen] if chosen else registry.BUDGETS, source) else 0)
+    budgets = [chosen] if chosen else registry.BUDGETS
+    damaged = tell_damages(place, papers, budgets, source)
+    films = not runs and name_damages(place, exhibits.film_damages(place, begun(place, papers, budgets, source)))
+    raise typer.Exit(1 if damaged or films else 0)
 
 
 @app.command()

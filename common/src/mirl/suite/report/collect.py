@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from mirl.suite.exhibits import PublishedFilm, published_film
 from mirl.suite.experiments import Budget, Experiments, PaperEntry, RunSpec, Task
 from mirl.suite.manifests import DamagedRunError, damage
 from mirl.suite.records import Reference
@@ -45,6 +46,8 @@ class RunFacts:
     state: RunState
     values: Mapping[str, float]
     """The registered metrics that it recorded; may hold NaN."""
+    film: PublishedFilm | None = None
+    """Of a published run, where it has one that is what it says."""
 
     @property
     def finished(self) -> bool:
@@ -223,7 +226,15 @@ def read_run(
         return RunFacts(spec, directory, registered, judged, RunState("damaged", error.short), {}), None
     values = {metric.name: metric_value(table, metric) for metric in task.metrics}
     known = {name: value for name, value in values.items() if value is not None}
-    return RunFacts(spec, directory, registered, judged, state, known), table
+    return RunFacts(spec, directory, registered, judged, state, known, film_of(directory, state)), table
+
+
+def film_of(directory: Path, state: RunState) -> PublishedFilm | None:
+    """A run's film; none where nothing vouches for it, which `mirl report` says."""
+    try:
+        return published_film(directory, state.manifest)
+    except DamagedRunError:
+        return None
 
 
 def curves_of(tables: Mapping[RunSpec, pd.DataFrame], registered: Sequence[str]) -> dict[str, tuple[Curve, ...]]:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from mirl.config import ConfigError
+from mirl.suite.experiments import RunSpec
 from mirl.suite.report import data, filters, interactive, overview, twins
 from mirl.suite.report.collect import PaperReport, TaskReport
 from mirl.suite.report.cost import costs, seconds_left
@@ -45,11 +47,24 @@ class SeedsFiles:
 
 
 @dataclass(frozen=True)
+class FilmFiles:
+    """What a page says of a film; `stem` names its files."""
+
+    stem: str
+    run: RunSpec
+    size: tuple[int, int]
+    """Width and height, in pixels."""
+    caption: str
+    alternative: str
+
+
+@dataclass(frozen=True)
 class TaskFigures:
     """The figures of a task; None where there is nothing to draw."""
 
     curves: CurveFiles | None
     seeds: SeedsFiles | None
+    films: Sequence[FilmFiles]
 
 
 def write_site(
@@ -132,7 +147,22 @@ def write_figures(report: PaperReport, task: TaskReport, site: Path) -> TaskFigu
         write_script(folder / f"{name}.js", name, [interactive.draw_seeds(seeds, places)])
         twins.draw_seeds(seeds, places, folder / name)
         seeds_files = SeedsFiles(name, any(strip.reference for strip in seeds.strips))
-    return TaskFigures(curve_files, seeds_files)
+    return TaskFigures(curve_files, seeds_files, copy_films(task, stem, site))
+
+
+def copy_films(task: TaskReport, stem: str, site: Path) -> list[FilmFiles]:
+    """Copy the films of a task's runs, in their order, with the picture that each ends with."""
+    copied = []
+    for run in task.finished:
+        if run.film:
+            name = f"{stem}-{run.spec.labelled_method}-seed{run.spec.seed}"
+            for file in (run.film.moving, run.film.still):
+                (site / "films").mkdir(exist_ok=True)
+                shutil.copyfile(file, site / "films" / f"{name}{file.suffix}")
+            with Image.open(run.film.still) as still:
+                size = still.size
+            copied.append(FilmFiles(name, run.spec, size, run.film.caption, run.film.alternative))
+    return copied
 
 
 def write_script(path: Path, stem: str, panels: Sequence[Mapping[str, Any]]) -> None:

@@ -6,13 +6,14 @@ of them can be tabulated too (card 8).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mi_asym.envs.draws import stream_key, uniforms
-from mi_asym.envs.gridworld import GOAL_DRAW, HORIZON, MOVES, START_DRAW, Gridworld, draw_frame
+from mi_asym.envs.gridworld import GOAL_DRAW, HORIZON, MOVES, START_DRAW, Gridworld
 from mi_asym.envs.spec import TaskSpec
 
 
@@ -159,9 +160,11 @@ class GridBatch:
         rows: np.ndarray = self.tables.all_states[self.state_index]
         return rows
 
-    def frame(self, k: int = 0) -> np.ndarray:
-        """A colour picture of one environment, uint8 (height, width, 3)."""
-        return draw_frame(self.grid, int(self.cell[k]), int(self.goal[k]))
+    def frame(self, k: int = 0, way: Sequence[int] = ()) -> np.ndarray:
+        """A colour picture of one environment, uint8 (height, width, 3); `way`: cells that were visited."""
+        from mi_asym.envs.pictures import draw_frame  # here, so that nobody who only plays waits for fonts
+
+        return draw_frame(self.grid, int(self.cell[k]), int(self.goal[k]), way)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that changes, as tensors."""

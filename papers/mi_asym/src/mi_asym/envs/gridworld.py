@@ -18,7 +18,6 @@ HORIZON = 50
 """Steps per episode, of every task (card 2.1)."""
 MOVES = ((0, 1), (-1, 0), (0, -1), (1, 0))
 """(row, column) steps of the actions right, up, left, down (card 4)."""
-PIXELS_PER_CELL = 24
 GOAL_DRAW, START_DRAW = 0, 1
 """Which draw of an episode places the goal, and which the agent."""
 
@@ -136,6 +135,8 @@ class Gridworld(gym.Env):  # type: ignore[misc]  # gym 0.22 has no types
 
     def render(self, mode: str = "rgb_array") -> np.ndarray:
         """A colour picture, uint8 (height, width, 3)."""
+        from mi_asym.envs.pictures import draw_frame
+
         return draw_frame(self, self.cell, self.goal)
 
 
@@ -243,24 +244,3 @@ class CarFlag2D(Gridworld):
 def distance(one: int, other: int, columns: int) -> int:
     """Steps between two cells of an open grid."""
     return abs(one // columns - other // columns) + abs(one % columns - other % columns)
-
-
-def draw_frame(grid: Gridworld, cell: int, goal: int) -> np.ndarray:
-    """Walls black, information yellow, goal green, other ends red, agent blue: uint8 (height, width, 3)."""
-    colours = np.full((grid.rows * grid.columns, 3), 255, np.uint8)
-    for index in range(len(colours)):
-        if not grid.is_free(index):
-            colours[index] = (0, 0, 0)
-        elif index in grid.information_cells:
-            colours[index] = (255, 220, 90)
-        elif index == grid.goal_cells[goal]:
-            colours[index] = (70, 180, 90)
-        elif grid.arrival(index, goal).done:
-            colours[index] = (220, 90, 80)
-    picture = np.kron(colours.reshape(grid.rows, grid.columns, 3), np.ones((PIXELS_PER_CELL, PIXELS_PER_CELL, 1)))
-    picture = picture.astype(np.uint8)
-    picture[::PIXELS_PER_CELL] = picture[:, ::PIXELS_PER_CELL] = 200
-    top, left = (PIXELS_PER_CELL * place for place in divmod(cell, grid.columns))
-    inner = slice(PIXELS_PER_CELL // 4, -(PIXELS_PER_CELL // 4))
-    picture[top : top + PIXELS_PER_CELL, left : left + PIXELS_PER_CELL][inner, inner] = (60, 100, 220)
-    return picture

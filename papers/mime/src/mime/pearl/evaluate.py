@@ -15,7 +15,7 @@ from mime.pearl.rollout import Sampler, World, make_world, run_test
 from mime.pearl.state import PearlState
 from mime.rollout import Episodes
 from mime.streams import Streams
-from mime.trajectories import film, scene_of
+from mime.trajectories import film_trajectories, scene_of
 from mirl.arithmetic import set_up_torch
 from mirl.checkpoint import load_checkpoint
 from mirl.config import ConfigError
@@ -68,5 +68,5 @@ def evaluate(directory: Path, header: Header, config: PearlConfig, options: Eval
             raise ConfigError(f"--video cannot show {header.task}")
         indices = world.test if options.setting != "train" else world.training
         shown = [("first trajectory", phases[0]), ("last trajectory", phases[-1])]
-        film(options.video, scene, [world.tasks[i] for i in indices], shown)
+        film_trajectories(options.video, scene, [world.tasks[i] for i in indices], shown)
     return metrics_of(phases)

@@ -1,6 +1,6 @@
 "use strict";
-// Draws a figure when it comes into view, in the colours of the page, and lets arrow keys read its values.
-// Without this script the page shows the same figures as pictures.
+// Draws a figure when it comes into view, in the colours of the page, and lets arrow keys read its values; plays films
+// while they are seen. Without this script the page shows the same figures as pictures, and films wait to be played.
 
 const mirl = {
   figures: {},
@@ -104,6 +104,30 @@ const mirl = {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     figures.filter((figure) => figure.dataset.drawn).forEach(draw);
   });
+
+  // A film plays while it is seen, unless the reader wants no motion or has stopped it.
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const films = [...document.querySelectorAll(".film video")];
+  function halt(film) {
+    if (film.paused) return;
+    film.dataset.halted = "by us";
+    film.pause();
+  }
+  const watched = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) halt(target);
+      else if (!calm.matches && !target.dataset.stopped) target.play().catch(() => {}); // a browser may forbid it
+    }
+  }, { threshold: 0.5 });
+  for (const film of films) {
+    watched.observe(film);
+    film.addEventListener("play", () => { delete film.dataset.stopped; });
+    film.addEventListener("pause", () => {
+      if (!film.dataset.halted) film.dataset.stopped = "by the reader";
+      delete film.dataset.halted;
+    });
+  }
+  calm.addEventListener("change", () => { if (calm.matches) films.forEach(halt); });
 
   // A link from the overview may lead into a fold; paper has no folds at all.
   function unfold() {
