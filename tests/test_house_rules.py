@@ -15,7 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAPERS = sorted(path.parent.name for path in ROOT.glob("papers/*/pyproject.toml"))
 LIGHT_HALF = sorted((ROOT / "common/src/mirl").glob("*.py"))
-LIGHT_LIBRARIES = {"numpy", "tensorboardX", "tyro", "wandb"}
+LIGHT_LIBRARIES = {"numpy", "tensorboardX", "tyro", "wandb", "imageio_ffmpeg", "PIL"}
+"""Three, and what is imported when it is asked for: W&B, and films, whose libraries the papers' locks have."""
 HOST_HALF = ("mirl.suite", "mirl.verdict", "mirl.results")
 FRAMEWORKS = {"torch", "tensorflow", "jax", "gym", "gymnasium", *PAPERS}
 
