@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-
-if TYPE_CHECKING:
-    from mi_asym.envs.gridworld import Gridworld
 
 PIXELS_PER_CELL = 48
 WIDEST = 480
@@ -20,7 +17,20 @@ INFORMATION, GOAL, OTHER_END, AGENT, WAY, INK = (
 )  # fmt: skip
 
 
-def draw_frame(grid: Gridworld, cell: int, goal: int, way: Sequence[int] = ()) -> np.ndarray:
+class Grid(Protocol):
+    """As much of a gridworld as a picture shows."""
+
+    rows: int
+    columns: int
+    goal_cells: tuple[int, ...]
+    information_cells: frozenset[int]
+
+    def is_free(self, cell: int) -> bool: ...
+
+    def arrival(self, cell: int, goal: int) -> Any: ...
+
+
+def draw_frame(grid: Grid, cell: int, goal: int, way: Sequence[int] = ()) -> np.ndarray:
     """Walls dark, information yellow and marked i, ends with their reward, the goal green, other ends red, the agent
     and its way blue: uint8 (height, width, 3)."""
     size = min(PIXELS_PER_CELL, WIDEST // max(grid.rows, grid.columns))
@@ -39,7 +49,7 @@ def draw_frame(grid: Gridworld, cell: int, goal: int, way: Sequence[int] = ()) -
     return np.asarray(image)
 
 
-def look_of(grid: Gridworld, index: int, goal: int) -> tuple[tuple[int, int, int], str]:
+def look_of(grid: Grid, index: int, goal: int) -> tuple[tuple[int, int, int], str]:
     """Colour of a cell, and what is written on it."""
     arrival = grid.arrival(index, goal)
     if not grid.is_free(index):
@@ -51,7 +61,7 @@ def look_of(grid: Gridworld, index: int, goal: int) -> tuple[tuple[int, int, int
     return FREE, ""
 
 
-def middle(grid: Gridworld, cell: int, size: int) -> tuple[float, float]:
+def middle(grid: Grid, cell: int, size: int) -> tuple[float, float]:
     """Of a cell, in pixels from the left and from the top."""
     row, column = divmod(cell, grid.columns)
     return size * (column + 0.5), size * (row + 0.5)
