@@ -11,6 +11,7 @@ from mirl.suite import check
 from mirl.suite import experiments as registry
 from mirl.suite.check import run_checks
 from mirl.suite.results import read_references
+from mirl.suite.selection import select
 from mirl.verdict import bands
 from mirl.verdict.claims import judge_claims, least_p
 from mirl.verdict.judgement import Seeds, choose_reference, judge, other_budget, reported_of, steps_of
@@ -33,7 +34,7 @@ def test_a_task_with_bands_has_them_for_every_method_and_registered_seed(paper: 
     recorded |= {first.key for first in bands.read_first_values(ROOT, paper)}
     tasks = {key[0] for key in recorded}
     assert tasks
-    for spec in registry.select(EXPERIMENTS, "tiny", paper):
+    for spec in select(EXPERIMENTS, "tiny", paper):
         judged = EXPERIMENTS.papers[paper].regression[spec.method]
         wanted = {(spec.task, spec.method, metric) for metric in judged.last}
         wanted |= {(spec.task, spec.method, spec.seed, metric) for metric in judged.first}

@@ -13,8 +13,8 @@ import yaml
 from mirl.config import ConfigError
 from mirl.suite import cluster, slurm
 from mirl.suite import experiments as registry
-from mirl.suite.experiments import RunSpec
 from mirl.suite.plan import Estimate
+from mirl.suite.selection import RunSpec
 
 REPOSITORY = Path(__file__).parents[3]
 SPEC = RunSpec(budget="paper", paper="toy", task="line", method="drift", variant="slow", seed=3)

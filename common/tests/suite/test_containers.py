@@ -15,8 +15,8 @@ import pytest
 from suite.test_reproduce import rows
 
 from mirl.suite import containers
-from mirl.suite.experiments import RunSpec
 from mirl.suite.results import run_directory
+from mirl.suite.selection import RunSpec
 
 STAND_IN = f"""#!{sys.executable}
 import json, os, sys

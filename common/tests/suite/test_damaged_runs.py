@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from mirl.suite import cli, publish
-from mirl.suite.experiments import RunSpec
 from mirl.suite.results import published_directory, run_directory
+from mirl.suite.selection import RunSpec
 from toy.whole import write_manifest
 
 SEEDS = 20

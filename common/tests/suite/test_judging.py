@@ -12,6 +12,7 @@ import pytest
 from mirl.paper import main
 from mirl.suite import experiments as registry
 from mirl.suite import runner
+from mirl.suite.selection import select
 from toy.__main__ import PAPER
 from toy.whole import vouch_anew
 
@@ -21,7 +22,7 @@ EIGHT = "0,1,2,3,4,5,6,7"
 def finish(root: Path, budget: str, seeds: list[int] | None = None, save_every: int = 1000) -> None:
     """Finish runs as `mirl run` would, without its processes."""
     experiments = registry.load(root / "reproduce.yaml")
-    for spec in registry.select(experiments, budget, "toy", seeds=seeds):
+    for spec in select(experiments, budget, "toy", seeds=seeds):
         words = runner.train_arguments(experiments, spec)
         directory = root / "results/runs" / str(spec)
         assert (

@@ -15,8 +15,8 @@ import pytest
 from mirl import results
 from mirl.config import ConfigError
 from mirl.suite import publish
-from mirl.suite.experiments import RunSpec
 from mirl.suite.results import published_directory, run_directory
+from mirl.suite.selection import RunSpec
 from toy.whole import write_manifest
 
 ROOT = Path(__file__).parents[3]

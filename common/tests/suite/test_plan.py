@@ -8,7 +8,7 @@ from rich.console import Console
 
 from mirl.suite import experiments as registry
 from mirl.suite import plan
-from mirl.suite.experiments import RunSpec
+from mirl.suite.selection import RunSpec, select
 from toy.whole import write_manifest
 
 
@@ -18,7 +18,7 @@ def experiments(root: Path) -> registry.Experiments:
 
 
 def estimates_of(root: Path, experiments: registry.Experiments, *selection: str) -> list[plan.Estimate]:
-    return list(plan.estimate_all(root, experiments, registry.select(experiments, *selection)))
+    return list(plan.estimate_all(root, experiments, select(experiments, *selection)))
 
 
 def finish(root: Path, spec: str, wall_s: float, size: int = 0) -> None:

@@ -18,9 +18,9 @@ import pytest
 from mirl.config import digest
 from mirl.suite import experiments as registry
 from mirl.suite import venvs
-from mirl.suite.experiments import RunSpec
 from mirl.suite.results import published_directory, run_directory
 from mirl.suite.runner import paper_python, train_arguments
+from mirl.suite.selection import RunSpec
 
 Mirl = Callable[..., subprocess.CompletedProcess[str]]
 LINE = ("toy", "line", "drift")

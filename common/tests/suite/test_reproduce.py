@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mirl.suite.experiments import RunSpec
+from mirl.suite.selection import RunSpec
 from toy.driver import saved_step, wait_until
 from toy.whole import write_manifest
 

@@ -16,9 +16,10 @@ import pytest
 
 from mirl.config import ConfigError
 from mirl.suite import results
-from mirl.suite.experiments import Metric, RunSpec
+from mirl.suite.experiments import Metric
 from mirl.suite.manifests import DamagedRunError
 from mirl.suite.results import metric_value, read_episodes, read_metrics, read_references, read_state
+from mirl.suite.selection import RunSpec
 from toy.whole import EPISODES, write_manifest
 
 SPEC = RunSpec(budget="tiny", paper="toy", task="line", method="drift", variant="slow", seed=3)

@@ -9,7 +9,7 @@ import pytest
 
 from mirl.suite import experiments as registry
 from mirl.suite import soak
-from mirl.suite.experiments import RunSpec
+from mirl.suite.selection import RunSpec
 
 
 def test_runs_that_are_killed_at_random_moments_end_with_the_rows_of_one_that_never_was(root: Path, tmp_path: Path):

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from mirl.suite import experiments as registry
 from mirl.suite import listing, status
-from mirl.suite.experiments import RunSpec
 from mirl.suite.results import run_directory
+from mirl.suite.selection import RunSpec
 from toy.whole import write_manifest
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mirl import config as configs
 from mirl.files import sha256
-from mirl.suite.experiments import RunSpec
+from mirl.suite.selection import RunSpec
 
 EPISODES = "env_step,setting,episode,return,length,success\n"
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.experiments import Experiments
 from mirl.suite.results import run_directory
+from mirl.suite.selection import RunSpec
 from toy.whole import write_manifest
 
 REFERENCE_HEADER = (

@@ -11,8 +11,8 @@ from rich.console import Console
 from scipy import stats
 
 from mirl.config import ConfigError
-from mirl.suite.experiments import RunSpec
 from mirl.suite.records import Band, FirstValue
+from mirl.suite.selection import RunSpec
 from mirl.verdict import bands
 from mirl.verdict.bands import update
 from mirl.verdict.regression import (

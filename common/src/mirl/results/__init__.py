@@ -16,6 +16,7 @@ from mirl.config import ConfigError
 from mirl.suite import experiments as registry
 from mirl.suite.manifests import damage
 from mirl.suite.results import Source, begun_runs, directory_of, read_episodes, read_metrics, read_state
+from mirl.suite.selection import select
 from mirl.verdict.evidence import read_seed
 
 WHO = ("method", "seed")
@@ -46,7 +47,7 @@ def load(
     """
     place = root.resolve() if root else registry.find_root(Path.cwd())
     experiments = registry.load(place / "reproduce.yaml")
-    (first, *_) = registry.select(experiments, budget, paper, task)
+    (first, *_) = select(experiments, budget, paper, task)
     registered = experiments.papers[first.paper].tasks[first.task]
     runs, curves, episodes = [], [], []
     for spec in begun_runs(place, first.paper, first.budget, source, first.task):

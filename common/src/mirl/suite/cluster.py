@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mirl.suite.experiments import Budget, Name, Strict, read_settings
+from mirl.suite.experiments import Budget, Name, Strict
 from mirl.suite.plan import Estimate
+from mirl.suite.settings import read_settings
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:|&,*\[\]()-]*$")]
 """A name that reaches sbatch; '' leaves it out."""

@@ -23,8 +23,9 @@ from mirl.config import ConfigError
 from mirl.files import write_atomically
 from mirl.signals import STOP_SIGNALS
 from mirl.suite.executors import Executor
-from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.experiments import Experiments
 from mirl.suite.orphans import die_with_parent
+from mirl.suite.selection import RunSpec
 
 SNAKEFILE = Path(__file__).parent / "workflow/Snakefile"
 POLL_S = 0.5

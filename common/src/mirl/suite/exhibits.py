@@ -14,10 +14,10 @@ from mirl.config import ConfigError
 from mirl.exhibits import FILM, Exhibit, fault_of, size_of
 from mirl.files import read_json
 from mirl.suite import venvs
-from mirl.suite.experiments import RunSpec
 from mirl.suite.manifests import DamagedRunError, read_manifest
 from mirl.suite.results import published_directory
 from mirl.suite.runner import paper_python
+from mirl.suite.selection import RunSpec
 
 
 class Kept(NamedTuple):

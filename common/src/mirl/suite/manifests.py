@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from mirl import config as configs
-from mirl.suite.experiments import RunSpec
 from mirl.suite.records import Manifest, Record, RunRecord, describe_fault
+from mirl.suite.selection import RunSpec
 
 TABLES = ("metrics.csv", "episodes.csv")
 """Plain where a trainer left them, gzipped where they were published."""

@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from mirl.config import ConfigError, nearest
-from mirl.suite.experiments import Metric, RunSpec
+from mirl.suite.experiments import Metric
 from mirl.suite.manifests import DamagedRunError, read_bytes
 from mirl.suite.results import begun_runs
+from mirl.suite.selection import RunSpec
 from mirl.verdict.judgement import STEP_TOLERANCE
 
 LONG = ("env_step", "name", "value")

@@ -16,8 +16,9 @@ from rich.text import Text
 from mirl.clock import describe_duration
 from mirl.folder import is_finished
 from mirl.suite import gpus, host
-from mirl.suite.experiments import Cost, Experiments, RunSpec, registered_fields
+from mirl.suite.experiments import Cost, Experiments
 from mirl.suite.results import read_state, run_directory
+from mirl.suite.selection import RunSpec, registered_fields
 
 DAY_S = 86_400.0
 MIB = 2**20

@@ -9,9 +9,9 @@ import matplotlib
 import pandas as pd
 
 from mirl.config import ConfigError, nearest
-from mirl.suite.experiments import RunSpec
 from mirl.suite.manifests import DamagedRunError, damage
 from mirl.suite.results import Source, directory_of, read_metrics, read_state
+from mirl.suite.selection import RunSpec
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

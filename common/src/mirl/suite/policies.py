@@ -12,10 +12,10 @@ from mirl.exhibits import FILM, POLICY
 from mirl.policy import unpack
 from mirl.suite import venvs
 from mirl.suite.exhibits import Kept, keep
-from mirl.suite.experiments import RunSpec
 from mirl.suite.manifests import read_manifest
 from mirl.suite.results import choose_published, published_directory, published_runs
 from mirl.suite.runner import paper_python
+from mirl.suite.selection import RunSpec
 
 
 def choose_policy(root: Path, paper: str, task: str, labelled: str, budget: str | None, seed: int | None) -> RunSpec:

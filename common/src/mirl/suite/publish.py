@@ -10,10 +10,12 @@ from pathlib import Path
 from mirl.config import ConfigError
 from mirl.exhibits import FILM, POLICY
 from mirl.suite import exhibits
-from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.experiments import Experiments
 from mirl.suite.manifests import TABLES, damage, read_manifest
-from mirl.suite.records import Summary, read_table, write_table
+from mirl.suite.record_tables import read_table, write_table
+from mirl.suite.records import Summary
 from mirl.suite.results import metric_value, published_directory, read_metrics, read_state, run_directory
+from mirl.suite.selection import RunSpec
 
 
 def publish(root: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> list[Path]:

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from mirl.config import ConfigError, choose, option_of
 from mirl.files import write_atomically
 from mirl.suite.experiments import PaperEntry, Task
-from mirl.suite.records import Reference, columns
+from mirl.suite.record_tables import columns
+from mirl.suite.records import Reference
 from mirl.suite.results import read_references, reference_path
 
 

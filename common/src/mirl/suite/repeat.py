@@ -12,11 +12,12 @@ from typing import Any
 
 from mirl.config import ConfigError
 from mirl.suite import gpus, venvs
-from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.experiments import Experiments
 from mirl.suite.manifests import DamagedRunError, damage, read_manifest, read_table
 from mirl.suite.orphans import stop_with_parent
 from mirl.suite.results import published_directory
 from mirl.suite.runner import paper_python
+from mirl.suite.selection import RunSpec
 from mirl.verdict.regression import FIRST_FLOOR, FIRST_TOLERANCE
 
 HOST = ("cpu", "platform", "python", "image", "device", "lock_sha256", "versions")

@@ -18,10 +18,11 @@ from mirl.signals import Stopped
 from mirl.suite import containers, engine, plan, venvs
 from mirl.suite.driver_lock import driver_lock
 from mirl.suite.executors import LOCAL, Choices, choose_executor
-from mirl.suite.experiments import Experiments, RunSpec, registered_fields
+from mirl.suite.experiments import Experiments
 from mirl.suite.plan import Estimate
 from mirl.suite.results import run_directory
 from mirl.suite.runner import device_here
+from mirl.suite.selection import RunSpec, registered_fields
 from mirl.suite.status import Watcher
 
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from mirl.config import ConfigError
 from mirl.files import whole_lines
 from mirl.recorder import EPISODES_HEADER, METRICS_HEADER
-from mirl.suite.experiments import Metric, RunSpec
+from mirl.suite.experiments import Metric
 from mirl.suite.manifests import DamagedRunError, damage, read_bytes, read_manifest, read_record, read_table
+from mirl.suite.selection import RunSpec
 
 if TYPE_CHECKING:  # pandas takes a second to import: to see what state a run is in, nobody needs to wait for it
     import pandas as pd
@@ -269,6 +270,7 @@ def reference_path(root: Path, paper: str) -> Path:
 
 def read_references(root: Path, paper: str) -> list[Reference]:
     """What the paper reports; none where nothing is recorded. Raises ConfigError naming the line that is wrong."""
-    from mirl.suite.records import Reference, read_table
+    from mirl.suite.record_tables import read_table
+    from mirl.suite.records import Reference
 
     return read_table(reference_path(root, paper), Reference)

@@ -19,9 +19,10 @@ from mirl.config import ConfigError, option_of
 from mirl.folder import hold, is_finished, read_record
 from mirl.signals import STOP_SIGNALS
 from mirl.suite import containers, gpus, slurm, venvs
-from mirl.suite.experiments import Experiments, RunSpec, registered_fields
+from mirl.suite.experiments import Experiments
 from mirl.suite.orphans import stop_with_parent, wait_for_group
 from mirl.suite.results import run_directory
+from mirl.suite.selection import RunSpec, registered_fields
 
 LIMIT_SIGNAL = signal.SIGURG
 """Says that a scheduler's time limit is near. Who does not ask for it ignores it, so it may go to all of a job."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from mirl.exhibits import size_of
 from mirl.policy import TOO_LARGE, unpack
 from mirl.suite import venvs
-from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.experiments import Experiments
 from mirl.suite.manifests import read_manifest
 from mirl.suite.runner import paper_python, train_arguments
+from mirl.suite.selection import RunSpec
 
 
 class SelfcheckError(RuntimeError):

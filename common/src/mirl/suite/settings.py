@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
 from mirl.config import ConfigError
 
+Model = TypeVar("Model", bound=BaseModel)
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The same as SafeLoader, ten times as fast."""
 DEEPEST = 50
@@ -27,6 +29,18 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(text, Loader=SAFE_LOADER)
     except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:  # such as a date with a 13th month
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
+
+
+def read_settings(path: Path, kind: type[Model], where_missing: str) -> Model:
+    """A YAML file as a model; raises ConfigError with the place of the first fault."""
+    try:
+        return kind.model_validate(read_yaml(path))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is not there; {where_missing}") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise ConfigError(f"{path}: {place}: {fault['msg']}, got {str(fault['input'])[:80]}") from None
 
 
 def fault_of(text: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from mirl.config import ConfigError
 from mirl.suite import venvs
 from mirl.suite.cluster import Slurm
-from mirl.suite.experiments import RunSpec
+from mirl.suite.selection import RunSpec
 
 PLUGIN = "snakemake_executor_plugin_slurm"
 PATIENCE_S = 60.0

@@ -17,9 +17,10 @@ from pathlib import Path
 from mirl.attempt_log import last_words
 from mirl.folder import is_finished
 from mirl.suite import venvs
-from mirl.suite.experiments import Experiments, RunSpec, select
+from mirl.suite.experiments import Experiments
 from mirl.suite.orphans import die_with_parent, wait_for_group
 from mirl.suite.runner import paper_python, train_arguments
+from mirl.suite.selection import RunSpec, select
 
 LONGEST_LIFE = 0.6
 """Share of an uninterrupted run's time that a trainer lives at most."""

@@ -19,10 +19,10 @@ from rich.text import Text
 
 from mirl.clock import describe_duration, describe_progress
 from mirl.config import ConfigError
-from mirl.suite.experiments import RunSpec
 from mirl.suite.fitting import FittingTable, Row
 from mirl.suite.manifests import DamagedRunError, read_manifest, read_record
 from mirl.suite.results import State, read_state, run_directory
+from mirl.suite.selection import RunSpec
 
 LINE_PERIOD_S = 30.0
 STYLES = {

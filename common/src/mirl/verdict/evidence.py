@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mirl.config import option_of
-from mirl.suite.experiments import Budget, Experiments, PaperEntry, RunSpec, Task, registered_fields
+from mirl.suite.experiments import Budget, Experiments, PaperEntry, Task
 from mirl.suite.manifests import DamagedRunError, damage
 from mirl.suite.records import ReportedSeed
 from mirl.suite.results import Source, directory_of, metric_value, read_metrics, read_state
+from mirl.suite.selection import RunSpec, registered_fields
 from mirl.verdict.judgement import STEP_TOLERANCE, Seeds
 
 IDENTITY = ("task", "method", "seed", "fidelity", "variant", "device")

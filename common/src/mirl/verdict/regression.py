@@ -36,10 +36,11 @@ from typing import Literal
 from scipy import stats
 
 from mirl.config import ConfigError
-from mirl.suite.experiments import Experiments, Metric, RunSpec
+from mirl.suite.experiments import Experiments, Metric
 from mirl.suite.manifests import DamagedRunError
 from mirl.suite.records import LEAST_SEEDS, Band, FirstValue
 from mirl.suite.results import State, first_value, metric_value, read_metrics, read_state, run_directory
+from mirl.suite.selection import RunSpec
 from mirl.verdict.statistics import Interval, summarise
 
 ALPHA = 0.01

@@ -17,7 +17,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from mirl.suite.records import SEEDS_SUFFIX, STATED_SUFFIX, Reference, ReportedSeed, Stated, read_table
+from mirl.suite.record_tables import read_table
+from mirl.suite.records import SEEDS_SUFFIX, STATED_SUFFIX, Reference, ReportedSeed, Stated
 from mirl.suite.results import read_references, reference_path
 from mirl.verdict.statistics import Interval, summarise
 

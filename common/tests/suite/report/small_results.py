@@ -15,8 +15,8 @@ from PIL import Image
 import toy
 from mirl.exhibits import FILM, write_facts
 from mirl.suite import publish
-from mirl.suite.experiments import RunSpec
 from mirl.suite.results import published_directory, run_directory
+from mirl.suite.selection import RunSpec
 from toy.whole import write_manifest
 
 TOY = Path(toy.__file__).parent

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from mirl.config import ConfigError
 from mirl.exhibits import POLICY
-from mirl.suite.experiments import RunSpec
 from mirl.suite.manifests import TABLES, DamagedRunError, parse, read_bytes, read_record, table_file
+from mirl.suite.record_tables import parse_table
 from mirl.suite.records import (
     FIRST_SUFFIX,
     SEEDS_SUFFIX,
@@ -26,8 +26,8 @@ from mirl.suite.records import (
     ReportedSeed,
     Stated,
     Summary,
-    parse_table,
 )
+from mirl.suite.selection import RunSpec
 
 RUN_PARTS: tuple[Literal["runs"], Literal["published"]] = ("runs", "published")
 PARTS = (*RUN_PARTS, "reference", "regression")

@@ -7,12 +7,12 @@ import subprocess
 from pathlib import Path
 
 from mirl.config import ConfigError
-from mirl.suite import experiments as registry
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import CsvTable, DescribedPaper
-from mirl.suite.experiments import BUDGETS, Experiments, RunSpec, registered_fields
+from mirl.suite.experiments import BUDGETS, Experiments
 from mirl.suite.records import Reference
 from mirl.suite.runner import paper_python
+from mirl.suite.selection import RunSpec, registered_fields, select
 from mirl.verdict.claims import least_p
 from mirl.verdict.judgement import LEVEL
 from mirl.verdict.margins import margin_of, scale_of
@@ -70,7 +70,7 @@ def fields(paper: DescribedPaper, experiments: Experiments) -> Sentences:
     entry, wrong = experiments.papers[paper.paper], dict[str, None]()
     config = paper.said.get("config", {})
     for budget in BUDGETS:
-        for spec in registry.select(experiments, budget, paper.paper):
+        for spec in select(experiments, budget, paper.paper):
             known = fields_of(paper, spec)
             for name in sorted(set(registered_fields(experiments, spec)) - set(known) - {"fidelity"}) if known else ():
                 wrong[f"{spec.method} on {spec.task} has no field {name}, which budget {budget} sets"] = None
@@ -85,7 +85,7 @@ def fields(paper: DescribedPaper, experiments: Experiments) -> Sentences:
 def budget_of_paper(paper: DescribedPaper, experiments: Experiments) -> Sentences:
     """The budget `paper` is as long as what the paper itself runs by default."""
     said = dict[str, None]()
-    for spec in registry.select(experiments, "paper", paper.paper):
+    for spec in select(experiments, "paper", paper.paper):
         default = fields_of(paper, spec).get("total_env_steps")
         registered = experiments.papers[spec.paper].tasks[spec.task].budgets["paper"].of(spec.method).env_steps
         if default is not None and default != registered:

@@ -10,9 +10,10 @@ from mirl.exhibits import EXHIBITS, FILM, POLICY, Exhibit, fault_of
 from mirl.files import sha256
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import RunFolder
-from mirl.suite.experiments import Experiments, registered_fields
+from mirl.suite.experiments import Experiments
 from mirl.suite.manifests import TABLES, DamagedRunError, read_bytes, run_id_of, table_file
 from mirl.suite.results import read_state
+from mirl.suite.selection import registered_fields
 
 
 @named("run-place", RunFolder)

@@ -11,18 +11,8 @@ from pydantic import ValidationError
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import CsvTable, VerdictFile
 from mirl.suite.experiments import Experiments, Metric, PaperEntry
-from mirl.suite.records import (
-    Band,
-    FirstValue,
-    Reference,
-    ReportedSeed,
-    Stated,
-    Summary,
-    columns,
-    describe_fault,
-    known_columns,
-    repeated,
-)
+from mirl.suite.record_tables import columns, known_columns, repeated
+from mirl.suite.records import Band, FirstValue, Reference, ReportedSeed, Stated, Summary, describe_fault
 from mirl.suite.results import metric_value, read_metrics
 from mirl.verdict.comparison import Comparison, registration_sha256
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import typer
 
 from mirl.config import ConfigError, choose
-from mirl.suite import experiments as registry
 from mirl.suite.cli.options import console, name_damages, one_paper
 from mirl.suite.experiments import Experiments
 from mirl.suite.manifests import DamagedRunError
+from mirl.suite.selection import choose_budget, select
 
 
 def compare_own(
@@ -28,7 +28,7 @@ def compare_own(
     if task is None:
         raise ConfigError(f"--with needs --task (tasks: {', '.join(tasks)})")
     chosen = tasks[choose("task", task, tasks, f" in paper {paper}")]
-    (spec, *_) = registry.select(experiments, budget, paper, task)
+    (spec, *_) = select(experiments, budget, paper, task)
     named = choose("setting", setting, chosen.all_settings, f" on task {spec.task}") if setting else chosen.setting
     names = [name.strip() for name in columns.split(",")] if columns else []
     if names and (len(names) != 2 or not all(names)):
@@ -57,7 +57,7 @@ def compare_authors(
     """`mirl compare --authors`: a paper's own seeds under our rules, and its stated numbers recomputed."""
     from mirl.verdict import coincidences, comparison, findings, reported, tables
 
-    if published or registry.choose_budget(budget) != "paper":
+    if published or choose_budget(budget) != "paper":
         raise ConfigError("--authors judges the paper's own runs, so it takes neither --published nor another --budget")
     name = one_paper(experiments, paper, "--authors needs --paper")
     only = choose("task", task, experiments.papers[name].tasks, f" in paper {name}") if task else None

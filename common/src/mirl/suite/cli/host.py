@@ -13,6 +13,7 @@ import typer
 from mirl.config import ConfigError, choose
 from mirl.suite import experiments as registry
 from mirl.suite.cli.options import PaperOption, Root, TaskOption, console, one_paper, open_experiments
+from mirl.suite.selection import choose_paper, choose_papers
 
 app = typer.Typer()
 
@@ -36,7 +37,7 @@ def setup(
     from mirl.suite import venvs
 
     place, experiments = open_experiments(root)
-    names = set(registry.choose_papers(experiments, paper))
+    names = set(choose_papers(experiments, paper))
     reproducing.set_up_papers(place, names, choose("device", device, venvs.DEVICES) if device else None)
 
 
@@ -47,7 +48,7 @@ def selfcheck(paper: PaperOption = None, root: Root = None) -> None:
 
     place, experiments = open_experiments(root)
     ready = [name for name in experiments.papers if (place / "papers" / name / ".venv/.ready").exists()]
-    for name in [registry.choose_paper(experiments, paper)] if paper else ready:
+    for name in [choose_paper(experiments, paper)] if paper else ready:
         try:
             for line in checking.check(place, experiments, name):
                 console.print(line)
@@ -73,7 +74,7 @@ def soak(
 
     place, experiments = open_experiments(root)
     ready = [name for name in experiments.papers if (place / "papers" / name / ".venv/.ready").exists()]
-    names = [registry.choose_paper(experiments, paper)] if paper else ready
+    names = [choose_paper(experiments, paper)] if paper else ready
     if not names:
         raise ConfigError("no paper is set up; run: make setup")
     folder = Path(tempfile.mkdtemp(prefix="mirl-soak-"))

@@ -29,8 +29,9 @@ from mirl.suite.cli.options import (
     one_paper,
     open_experiments,
 )
-from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.experiments import Experiments
 from mirl.suite.results import Source
+from mirl.suite.selection import RunSpec, choose_budget, choose_paper, choose_papers, select
 
 app = typer.Typer()
 references = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What papers report: results/reference.")
@@ -52,7 +53,7 @@ def list_experiments(
     from mirl.suite import listing
 
     place, experiments = open_experiments(root)
-    names = registry.choose_papers(experiments, paper)
+    names = choose_papers(experiments, paper)
     if power:
         if published or markdown:
             raise ConfigError("--power tells what can be answered before anything is run; it takes no other option")
@@ -107,12 +108,12 @@ def findings(
 
     place, experiments = open_experiments(root)
     if task:
-        (spec, *_) = registry.select(experiments, budget, one_paper(experiments, paper), task)
+        (spec, *_) = select(experiments, budget, one_paper(experiments, paper), task)
         found = finding.of_task(place, experiments, spec.paper, spec.task, spec.budget, metric)
     elif metric or budget != "paper":
         raise ConfigError(f"--{'metric' if metric else 'budget'} is about one task; --task names it")
     elif paper:
-        found = finding.of_paper(place, experiments, registry.choose_paper(experiments, paper))
+        found = finding.of_paper(place, experiments, choose_paper(experiments, paper))
     else:
         found = finding.overview(place, experiments)
     sys.stdout.write(found + "\n")
@@ -185,10 +186,10 @@ def compare(
     if authors:
         comparing.compare_authors(place, experiments, paper, task, budget, published, json)
         return
-    names = registry.choose_papers(experiments, paper)
+    names = choose_papers(experiments, paper)
     source: Source = "published" if published else "runs"
     for name in names:
-        specs = registry.select(experiments, budget, name, task)
+        specs = select(experiments, budget, name, task)
         if specs[0].budget == "tiny":
             reproducing.judge_bands(place, experiments, specs, console)
             continue
@@ -199,7 +200,7 @@ def compare(
             sys.stdout.write(built.model_dump_json(indent=2) + "\n")
         else:
             console.print(tables.render(built, specs[0].task if task else None))
-    raise typer.Exit(1 if tell_damages(place, names, [registry.choose_budget(budget)], source) else 0)
+    raise typer.Exit(1 if tell_damages(place, names, [choose_budget(budget)], source) else 0)
 
 
 @app.command()
@@ -235,7 +236,7 @@ def publish(
     from mirl.suite import publish as publishing
 
     place, experiments = open_experiments(root)
-    specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
+    specs = select(experiments, budget, paper, task, method, numbers(seeds))
     for spec, folder in zip(specs, publishing.publish(place, experiments, specs), strict=True):
         kept = publishing.keep_exhibits(place, experiments, spec)
         console.print(f"{folder.relative_to(place)}  {kept}", markup=False, soft_wrap=True)
@@ -265,7 +266,7 @@ def watch(
     if out:
         Film(out)  # refuses other kinds of files
     place, experiments = open_experiments(root)
-    (wanted, *_) = registry.select(experiments, budget or "paper", paper, task, method)
+    (wanted, *_) = select(experiments, budget or "paper", paper, task, method)
     spec = policies.choose_policy(
         place, wanted.paper, wanted.task, wanted.labelled_method, wanted.budget if budget else None, seed
     )
@@ -300,7 +301,7 @@ def plot(
         raise ConfigError("--paper and --task are needed: a plot shows one task")
     if out.suffix not in (".png", ".svg", ".pdf"):
         raise ConfigError(f"--out must end in .png, .svg or .pdf, got {out}")
-    specs = registry.select(experiments, budget, paper, task, method)
+    specs = select(experiments, budget, paper, task, method)
     curves, damages = plotting.curves(place, specs, metric, "published" if published else "runs")
     damaged = name_damages(place, damages)
     if curves:
@@ -325,8 +326,8 @@ def report(
     from mirl.suite import report as reporting
 
     place, experiments = open_experiments(root)
-    papers = registry.choose_papers(experiments, paper)
-    chosen = registry.choose_budget(budget) if budget else None
+    papers = choose_papers(experiments, paper)
+    chosen = choose_budget(budget) if budget else None
     target = out or place / reporting.PLACE
     source: Source = "runs" if runs else "published"
     first = reporting.write_report(place, experiments, papers, source, chosen, target)

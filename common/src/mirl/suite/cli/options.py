@@ -13,6 +13,7 @@ from rich.console import Console
 from mirl.config import ConfigError
 from mirl.suite import experiments as registry
 from mirl.suite.experiments import Experiments
+from mirl.suite.selection import choose_paper
 
 if TYPE_CHECKING:
     from mirl.suite.manifests import DamagedRunError
@@ -50,7 +51,7 @@ def one_paper(experiments: Experiments, paper: str | None, complaint: str = "--p
     """The paper of a command that is about one; raises ConfigError with the complaint where none is named."""
     if not paper:
         raise ConfigError(f"{complaint} (papers: {', '.join(experiments.papers)})")
-    return registry.choose_paper(experiments, paper)
+    return choose_paper(experiments, paper)
 
 
 def numbers(text: str | None) -> list[int] | None:

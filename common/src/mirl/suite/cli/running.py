@@ -30,7 +30,8 @@ from mirl.suite.cli.options import (
     numbers,
     open_experiments,
 )
-from mirl.suite.experiments import Experiments, RunSpec
+from mirl.suite.experiments import Experiments
+from mirl.suite.selection import RunSpec, choose_paper, choose_papers, select
 
 app = typer.Typer()
 
@@ -49,7 +50,7 @@ def plan(
     from mirl.suite import plan as planning
 
     place, experiments = open_experiments(root)
-    specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
+    specs = select(experiments, budget, paper, task, method, numbers(seeds))
     lanes = jobs or planning.default_jobs(experiments, specs)
     estimates = list(planning.estimate_all(place, experiments, specs))
     console.print(planning.render(estimates))
@@ -103,7 +104,7 @@ def reproduce(
         raise ConfigError(f"--all and --paper {paper} exclude each other")
     if not paper and not every_paper:
         raise ConfigError(f"--paper or --all is needed (papers: {', '.join(experiments.papers)})")
-    specs = registry.select(experiments, budget, paper, task, method, numbers(seeds))
+    specs = select(experiments, budget, paper, task, method, numbers(seeds))
     where = choose("runner", runner, containers.RUNNERS)
     choices = Choices(executor, jobs, retries, retry_wait_s, runs_per_gpu, dry_run, where)
     if dry_run:
@@ -126,7 +127,7 @@ def status(
     from mirl.suite import status as showing
 
     place, experiments = open_experiments(root)
-    wanted_paper = registry.choose_paper(experiments, paper) if paper else None
+    wanted_paper = choose_paper(experiments, paper) if paper else None
     wanted_budget = choose("budget", budget, registry.BUDGETS) if budget else None
 
     def look() -> RenderableType:
@@ -162,8 +163,8 @@ def regress(
     if update and not why.strip():
         raise ConfigError("--update needs --why with the reason; it is recorded beside each value")
     good = True
-    for name in registry.choose_papers(experiments, paper):
-        specs = registry.select(experiments, "tiny", name, task, method, numbers(seeds) if update else None)
+    for name in choose_papers(experiments, paper):
+        specs = select(experiments, "tiny", name, task, method, numbers(seeds) if update else None)
         good &= reproducing.reproduce(place, experiments, specs, console, Choices(jobs=jobs))
         if update and good:
             reproducing.update_bands(place, experiments, name, specs, why, console)
@@ -190,7 +191,7 @@ def repeat(
     from mirl.suite.results import choose_published, published_directory, published_runs
 
     place, experiments = open_experiments(root)
-    (wanted, *_) = registry.select(experiments, budget or "paper", paper, task, method)
+    (wanted, *_) = select(experiments, budget or "paper", paper, task, method)
     name = f"{wanted.paper}/{wanted.task}/{wanted.labelled_method}"
     runs = published_runs(place, wanted.paper)
     spec = choose_published(runs, "run", name, wanted.budget if budget else None, seed)
@@ -233,7 +234,7 @@ def run(
 
     place, experiments = open_experiments(root)
     parsed = RunSpec.parse(spec)
-    registry.select(experiments, parsed.budget, parsed.paper, parsed.task, parsed.labelled_method, [parsed.seed])
+    select(experiments, parsed.budget, parsed.paper, parsed.task, parsed.labelled_method, [parsed.seed])
     where = choose("runner", runner, containers.RUNNERS)
     raise typer.Exit(
         running.run(place, experiments, parsed, runs_per_gpu, wait_s, patience_s, parent, where, in_slurm_job)

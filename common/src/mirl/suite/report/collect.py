@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mirl.suite.exhibits import PublishedFilm, published_film
-from mirl.suite.experiments import Budget, Experiments, PaperEntry, RunSpec, Task
+from mirl.suite.experiments import Budget, Experiments, PaperEntry, Task
 from mirl.suite.manifests import DamagedRunError, damage
 from mirl.suite.records import Reference
 from mirl.suite.report import documents
@@ -26,6 +26,7 @@ from mirl.suite.results import (
     read_references,
     read_state,
 )
+from mirl.suite.selection import RunSpec
 from mirl.verdict import bands, comparison, regression
 from mirl.verdict.comparison import Comparison, ComparisonRow
 from mirl.verdict.regression import Judged

@@ -10,7 +10,8 @@ import pandas as pd
 
 from mirl.suite.manifests import TABLES
 from mirl.suite.publish import copy_small
-from mirl.suite.records import Reference, write_table
+from mirl.suite.record_tables import write_table
+from mirl.suite.records import Reference
 from mirl.suite.report.collect import PaperReport
 from mirl.verdict.comparison import ComparisonRow
 

@@ -16,13 +16,13 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from mirl.config import ConfigError
-from mirl.suite.experiments import RunSpec
 from mirl.suite.report import data, filters, interactive, overview, twins
 from mirl.suite.report.collect import PaperReport, TaskReport
 from mirl.suite.report.cost import costs, seconds_left
 from mirl.suite.report.curves import SMOOTH
 from mirl.suite.report.figures import curve_figures, seeds_figure
 from mirl.suite.report.words import CLAIM_VERDICTS, PROVENANCE, ROW_VERDICTS, look
+from mirl.suite.selection import RunSpec
 
 HERE = Path(__file__).parent
 MARK = "assets/report.css"
