@@ -148,6 +148,13 @@ def test_a_floor_and_a_ceiling_give_the_share_of_the_way() -> None:
     ]
     judgement = judge(shifted(-200), bounds, TASK, "paper")
     assert "75% of the way from the floor -400 to the ceiling 0" in judgement.reason
+    below = judge(shifted(-600), bounds, TASK, "paper")
+    assert below.reason == "the paper reports no number for it; 100 points short of the floor -400"
+
+
+def test_a_share_of_a_ceiling_is_never_negative() -> None:
+    ceiling = reference(method="any", role="ceiling", value=125.0, spread=None, spread_kind="", n=None)
+    assert "-225 points from the ceiling 125" in judge(shifted(-200), [ceiling], TASK, "paper").reason
 
 
 def test_a_ceiling_below_zero_gives_a_distance() -> None:

@@ -79,6 +79,8 @@ def test_the_registered_metric_comes_first_then_its_kin_and_losses_not_at_all():
     rows.append({"env_step": 2, "name": "eval/once", "value": 0.0})
     found = curves.curve_names([pd.DataFrame(rows)], ["eval/return"])
     assert found == ["eval/return", "train/return", "train/adapted_return", "train/length"]
+    once = curves.curve_names([pd.DataFrame(rows)], ["eval/return_training"])  # which is recorded at the end alone
+    assert once[:2] == ["eval/return", "train/return"]
 
 
 def test_training_is_smoothed_as_mirl_plot_does_and_evaluations_are_not():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from pages import Page, broken_links
 from PIL import Image
-from small_results import HARMFUL, TOY, fill, report_in
+from small_results import HARMFUL, TOY, fill, finish, report_in
 
 from mirl.suite import experiments as registry
 from mirl.suite import listing
@@ -144,6 +145,16 @@ def test_published_runs_alone_are_reported_by_default(filled: Path, tmp_path: Pa
     assert "10 finished runs" in page.text
     assert "workstation" not in page.text
     assert broken_links(tmp_path / "site") == []
+
+
+def test_a_metric_that_has_no_curve_is_the_first_figure_by_its_final_values(repository: Path):
+    for seed in range(3):
+        curve = {"train/return": [float(step) for step in range(9)], "eval/return": [20.0 + seed]}
+        finish(repository, f"paper/toy/line/ours/seed{seed}", curve)
+    assert report_in(repository, "--runs").returncode == 0
+    html = (repository / "results/report/toy.html").read_text()
+    assert re.findall('<figure data-figure="(.+?)"', html) == ["toy-line-paper-seeds", "toy-line-paper-curves"]
+    assert '<option value="0">train/return</option>' in html
 
 
 def test_films_of_published_runs_come_along_with_their_words(filled: Path, tmp_path: Path):

@@ -99,7 +99,7 @@ def curve_names(tables: Sequence[pd.DataFrame], registered: Sequence[str]) -> li
         kind = name.partition("/")[2]
         if name in registered:
             return registered.index(name) - len(registered), name
-        if kind in kinds:
+        if kind in kinds or any(one.startswith(f"{kind}_") for one in kinds):
             return 0, name
         return 1 if any(kind.endswith(f"_{one}") for one in kinds) else 2, name
 

@@ -12,7 +12,7 @@ from mirl.suite.experiments import Metric
 from mirl.suite.records import Band, FirstValue
 from mirl.suite.report.collect import TaskReport
 from mirl.suite.report.cost import counted
-from mirl.suite.report.documents import breakable
+from mirl.suite.report.documents import JOINT, breakable
 from mirl.suite.report.figures import distinct, judged_rows
 from mirl.verdict import regression
 from mirl.verdict.claims import ClaimRow
@@ -101,6 +101,11 @@ def joints(name: str) -> Markup:
     return Markup(breakable(name))
 
 
+def soft(label: str) -> str:
+    """A label that may be broken after its joints where no markup can stand: zero-width spaces do it."""
+    return JOINT.sub("\u200b", label)
+
+
 def file_kind(address: str) -> str:
     return KINDS[address.rpartition("/")[2]]
 
@@ -109,6 +114,6 @@ FILTERS = {
     one.__name__: one
     for one in (
         admitted, bounds_sentence, cells_of, command, compact, count, counted, duration, file_kind, joints, number,
-        questioned_sentence, sentence, shown, state, tasks_of, window,
+        questioned_sentence, sentence, shown, soft, state, tasks_of, window,
     )
 }  # fmt: skip

@@ -35,6 +35,8 @@ class CurveFiles:
 
     stem: str
     metrics: Sequence[str]
+    registered: bool
+    """Whether the first metric is what the task is judged by."""
     thinned: bool
     marks: bool
     bounds: bool
@@ -141,7 +143,8 @@ def write_figures(report: PaperReport, task: TaskReport, site: Path) -> TaskFigu
         thinned = any(curve.thinned for figure in curves for curve in figure.curves)
         marks = any(figure.marks for figure in curves)
         bounds = any(figure.bounds for figure in curves)
-        curve_files = CurveFiles(name, [figure.metric for figure in curves], thinned, marks, bounds)
+        registered = curves[0].metric in [judged.metric.name for judged in task.judged_by]
+        curve_files = CurveFiles(name, [figure.metric for figure in curves], registered, thinned, marks, bounds)
     if seeds.strips:
         name = f"{stem}-seeds"
         write_script(folder / f"{name}.js", name, [interactive.draw_seeds(seeds, places)])
