@@ -12,11 +12,11 @@ import typer
 from mirl.config import ConfigError
 from mirl.files import describe_os_error
 from mirl.signals import Stopped
-from mirl.suite.cli import host, judging, running
+from mirl.suite.cli import host, judging, running, showing
 from mirl.terminal import speak_plainly
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-for group in (running, judging, host):
+for group in (running, judging, showing, host):
     app.add_typer(group.app)
 
 

@@ -17,6 +17,8 @@ from mirl.suite.selection import choose_paper
 
 if TYPE_CHECKING:
     from mirl.suite.manifests import DamagedRunError
+    from mirl.suite.results import Source
+    from mirl.suite.selection import RunSpec
 
 console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
 
@@ -70,3 +72,17 @@ def name_damages(place: Path, damages: Sequence[DamagedRunError]) -> bool:
         file = one.file.relative_to(place) if one.file.is_relative_to(place) else one.file
         print(f"mirl: {file} {one.fault}", file=sys.stderr)
     return bool(damages)
+
+
+def tell_damages(place: Path, papers: Sequence[str], budgets: Sequence[str], source: Source) -> bool:
+    """Name every file that is no evidence among what these papers left; whether there is any."""
+    from mirl.suite import results
+
+    return name_damages(place, results.damages(place, begun(place, papers, budgets, source), source))
+
+
+def begun(place: Path, papers: Sequence[str], budgets: Sequence[str], source: Source) -> list[RunSpec]:
+    """Every run of these papers and budgets that left a folder."""
+    from mirl.suite.results import begun_runs
+
+    return [spec for paper in papers for one in budgets for spec in begun_runs(place, paper, one, source)]
