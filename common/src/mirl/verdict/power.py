@@ -32,7 +32,7 @@ from mirl.verdict.judgement import (
     steps_of,
 )
 from mirl.verdict.margins import is_coarse, reported_range
-from mirl.verdict.statistics import Summary, solved_p
+from mirl.verdict.statistics import Summary, degrees_of_freedom, solved_p
 
 Array = npt.NDArray[np.float64]
 NODES = 400
@@ -111,7 +111,7 @@ def _sd_ratios(n: int) -> Array:
 def _half_width(ours: Array, n: int, theirs: float, reference_n: int, quantile: float) -> Array:
     """Welch's t quantile times the standard error of the difference."""
     own, other = ours**2 / n, theirs**2 / reference_n
-    freedom = (own + other) ** 2 / (own**2 / (n - 1) + other**2 / (reference_n - 1))
+    freedom = degrees_of_freedom(own, other, n, reference_n)
     half: Array = stats.t.ppf(quantile, freedom) * np.sqrt(own + other)
     return half
 

@@ -24,7 +24,7 @@ from mirl.suite.experiments import BUDGETS, Task
 from mirl.suite.records import Reference
 from mirl.verdict.claims import verdict_of
 from mirl.verdict.judgement import LEVEL, Seeds, judge
-from mirl.verdict.statistics import holm, improvement, improvement_p, summarise
+from mirl.verdict.statistics import degrees_of_freedom, holm, improvement, improvement_p, summarise
 
 Law = Literal[
     "normal", "skewed", "half at zero", "one in five fails", "one in five fails, the others vary", "all or nothing"
@@ -211,12 +211,11 @@ def welch_size(n: int, reference_n: int, repetitions: int = 100_000, seed: int =
     worst = [0.0, 0.0]
     for ratio in (0.1, 1 / 3, 0.5, 1.0, 2.0, 3.0, 10.0):
         gap = generator.normal(0, math.hypot(1 / math.sqrt(n), ratio / math.sqrt(reference_n)), repetitions)
-        errors = [
+        own, other = (
             scale**2 * generator.chisquare(m - 1, repetitions) / (m - 1) / m
             for scale, m in ((1, n), (ratio, reference_n))
-        ]
-        freedom = sum(errors) ** 2 / (errors[0] ** 2 / (n - 1) + errors[1] ** 2 / (reference_n - 1))
-        upper = stats.t.sf(gap / np.sqrt(sum(errors)), freedom)
+        )
+        upper = stats.t.sf(gap / np.sqrt(own + other), degrees_of_freedom(own, other, n, reference_n))
         rates = np.mean((upper <= LEVEL / 2) | (upper >= 1 - LEVEL / 2)), np.mean(upper <= LEVEL)
         worst = [max(old, float(new)) for old, new in zip(worst, rates, strict=True)]
     return worst[0], worst[1]

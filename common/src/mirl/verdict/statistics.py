@@ -107,9 +107,15 @@ def difference_interval(ours: Summary, reference: Summary, confidence: float = 0
     errors = ours.squared_error, reference.squared_error
     if sum(errors) == 0:
         return difference, difference
-    freedom = sum(errors) ** 2 / (errors[0] ** 2 / (ours.n - 1) + errors[1] ** 2 / (reference.n - 1))
+    freedom = float(degrees_of_freedom(*errors, ours.n, reference.n))
     half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(sum(errors))
     return difference - half, difference + half
+
+
+def degrees_of_freedom(ours: npt.ArrayLike, theirs: npt.ArrayLike, n: int, reference_n: int) -> Array:
+    """Of Welch's t, from the variances of both means, not both 0 (Welch 1947, Satterthwaite 1946)."""
+    own, other = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+    return np.asarray((own + other) ** 2 / (own**2 / (n - 1) + other**2 / (reference_n - 1)))
 
 
 # Bootstrap, through rliable.
