@@ -13,6 +13,9 @@ VENVS   = $(PYTHON) common/src/mirl/suite/venvs.py
 MIRL    = common/.venv/bin/mirl
 POETRY  = .tools/poetry/bin
 PAPERS  = $(notdir $(patsubst %/pyproject.toml,%,$(wildcard papers/*/pyproject.toml)))
+# What the tests and the lint of one paper need: its own environment. Where all are asked for, `setup` makes them one after
+# another, since apt lets nobody install beside it.
+NEEDED  = $(if $(filter lint test test-suite,$(MAKECMDGOALS)),setup,setup-%)
 
 option  = $(if $(strip $($(1))),--$(2) "$(strip $($(1)))")
 CHOICE  = $(call option,PAPER,paper) $(call option,TASK,task)
@@ -28,6 +31,9 @@ help: ## this list
 
 setup: suite ## set up the suite and PAPER (default: all papers), on DEVICE (default: what is there)
 	@for paper in $(if $(PAPER),"$(PAPER)",$(PAPERS)); do $(MIRL) setup --paper "$$paper" $(call option,DEVICE,device) || exit; done
+
+setup-%: suite
+	@$(MIRL) setup --paper "$*" $(call option,DEVICE,device)
 
 suite:
 	@$(if $(PYTHON),$(VENVS) common,echo "make: neither python3.11 nor python3.12 is here. $(GET_PYTHON)" >&2; exit 2)
@@ -79,12 +85,13 @@ doctor: ## what this host has, what is missing and the command that mends it
 	@if [ -f common/.venv/.ready ]; then exec $(MIRL) doctor; fi; \
 	python=$(or $(PYTHON),$$(command -v python3)); [ -n "$$python" ] || { echo "make: no Python is here. $(GET_PYTHON)" >&2; exit 2; }; \
 	PYTHONPATH=common/src exec "$$python" -m mirl.suite.doctor
+
 test: test-suite $(PAPERS:%=test-%) ## all fast tests: the suite's, and each paper's in its own environment (make -j2 -O: two at a time)
 
 test-suite: setup
 	@common/.venv/bin/python -m pytest -q -m "not slow and not cluster" common/tests tests
 
-test-%: setup
+test-%: $(NEEDED)
 	@cd papers/$* && .venv/bin/python -m pytest -q -m "not slow" tests
 
 fuzz: suite ## INPUTS (default: 20000) damaged files and command lines through the commands; `make test` tries 1000
@@ -99,11 +106,11 @@ test-cluster: suite ## tests on a real Slurm of two nodes, made here and taken a
 
 lint: lint-suite $(PAPERS:%=lint-%) ## ruff and mypy
 
-lint-suite: setup
+lint-suite: suite
 	@common/.venv/bin/ruff check . && common/.venv/bin/ruff format --check .
 	@common/.venv/bin/mypy common/src
 
-lint-%: setup
+lint-%: $(NEEDED)
 	@common/.venv/bin/mypy --cache-dir .mypy_cache/$* --python-executable papers/$*/.venv/bin/python papers/$*/src
 
 lock: $(POETRY)/poetry ## renew the lock and the hashed requirements of PAPER (default: common and all papers)

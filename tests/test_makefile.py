@@ -62,6 +62,29 @@ def test_what_the_shell_brings_does_not_reach_our_interpreters(host: Path):
     assert "PYTHONNOUSERSITE=1" in seen
 
 
+@pytest.mark.parametrize(
+    ("goal", "set_up"),
+    [("lint-toy", ["toy"]), ("test-toy", ["toy"]), ("lint-suite", []), ("lint", ["line", "toy"])],
+)
+def test_only_what_is_asked_for_is_set_up(host: Path, goal: str, set_up: list[str]):
+    (host / "papers/line").mkdir()
+    (host / "papers/line/pyproject.toml").write_text("")
+    install(host, "python3.12", "")
+    for program in (
+        "common/.venv/bin/mirl",
+        "common/.venv/bin/mypy",
+        "common/.venv/bin/ruff",
+        "papers/toy/.venv/bin/python",
+    ):
+        (host / program).parent.mkdir(parents=True, exist_ok=True)
+        (host / program).symlink_to(host / "bin/told")
+    install(host, "told", 'echo "${0##*/}" "$*"')
+    made = make(host, "-j2", goal)
+    assert made.returncode == 0, made.stderr
+    told = [line.removeprefix("mirl setup --paper ") for line in made.stdout.splitlines() if line.startswith("mirl ")]
+    assert told == set_up
+
+
 def test_the_doctor_comes_before_anything_is_set_up(host: Path):
     install(host, "python3", f'exec {sys.executable} -S "$@"')  # -S: no installed package at all
     seen = make(host, "doctor")
