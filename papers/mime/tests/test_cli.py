@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from toys import SWITCHES
 
 from mime import figure
 from mime.__main__ import PAPER
@@ -351,16 +352,7 @@ def test_original_flags_that_cannot_be_honoured_get_one_line(line: str, complain
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("switches", "method"),
-    [
-        ("", "maml"),
-        ("--add-noise", "maml_noise"),
-        ("--use-vime", "maml_expl"),
-        ("--use-vime --adapt-eta", "mime"),
-        ("--e-maml", "e_maml"),
-    ],
-)
+@pytest.mark.parametrize(("switches", "method"), SWITCHES.items())
 @pytest.mark.parametrize("task", SETTINGS_FILES)
 def test_every_settings_file_trains_every_method(task: str, switches: str, method: str):
     words = translate([*switches.split(), "--config", f"configs/msc_project/{SETTINGS_FILES[task]}",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from toys import SWITCHES
 
 from mime.__main__ import PAPER
 from mime.config import FOLDER, SETTINGS_FILES
@@ -77,16 +78,7 @@ def test_the_printed_training_line_trains_mime_on_the_dog_task(workplace: Path):
     assert {"Eta", "Valid/Returns"} <= rows(folder / "train_result.csv")[0].keys()
 
 
-@pytest.mark.parametrize(
-    ("switches", "method"),
-    [
-        ("", "maml"),
-        ("--add-noise", "maml_noise"),
-        ("--use-vime", "maml_expl"),
-        ("--use-vime --adapt-eta", "mime"),
-        ("--e-maml", "e_maml"),
-    ],
-)
+@pytest.mark.parametrize(("switches", "method"), SWITCHES.items())
 def test_every_switch_trains_and_the_printed_testing_line_tests_it(workplace: Path, switches: str, method: str):
     output = words_of(TEST)[-1]
     line = f"train.py {switches} --config {short_settings(workplace)} --output-folder {output} --seed 4 --num-workers 2"

@@ -22,6 +22,15 @@ from mime.objectives import (
 from mime.rollout import Episodes, sample
 from mime.surrogate import Experience, MetaBatch
 
+SWITCHES = {
+    "": "maml",
+    "--add-noise": "maml_noise",
+    "--use-vime": "maml_expl",
+    "--use-vime --adapt-eta": "mime",
+    "--e-maml": "e_maml",
+}
+"""The original's switches -> the method that they mean."""
+
 
 def repeating(layout: Layout, divisor: float) -> Tensor:
     """Every parameter tensor filled row-major with ((i mod 7) - 3) / divisor, as the card's checks want it."""
