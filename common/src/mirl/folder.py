@@ -40,7 +40,7 @@ def is_attempt(attempt: Any) -> bool:
 
 
 def is_finished(directory: Path) -> bool:
-    """Whether a run directory holds a manifest; one that is empty or torn, as a power cut leaves it, is none."""
+    """Whether a run directory holds a manifest; one that is empty or torn, as a power cut leaves it, ends no run."""
     try:
         return isinstance(read_json(directory / "manifest.json"), dict)
     except (OSError, ValueError):

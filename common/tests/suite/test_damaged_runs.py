@@ -295,12 +295,11 @@ def test_status_names_every_damaged_run_and_shows_the_others(whole: Path) -> Non
     assert answer.code == 1
     for seed in range(len(folders)):
         file = "run.json" if seed < len(RECORDS) else "manifest.json"
-        assert [
-            line
-            for line in answer.lines
-            if line.startswith(f"mirl: results/runs/tiny/toy/line/ours/seed{seed}/{file} is ")
-        ]
-        assert f"results/runs/tiny/toy/line/ours/seed{seed} " in checked.shown
+        place = f"results/runs/tiny/toy/line/ours/seed{seed}"
+        named = [line for line in answer.lines if line.startswith(f"mirl: {place}/{file} is ")]
+        assert f"{place} " in checked.shown
+        goes_on = [line.endswith("; the run is not finished, and the same command goes on") for line in named]
+        assert goes_on == [seed in (7, 8)]
     assert "9 damaged, 50 finished" in answer.shown
     assert checked.code == 1
 

@@ -208,6 +208,8 @@ def test_a_run_with_an_empty_manifest_is_not_finished_and_goes_on(mirl, root: Pa
     assert mirl(*words).returncode == 0
     before, manifest = rows(runs(root, "drift")[0]), runs(root, "drift")[0] / "manifest.json"
     manifest.write_text("")
+    said = "manifest.json is empty; the run is not finished, and the same command goes on\n"
+    assert mirl("status").stderr == f"mirl: {manifest.parent.relative_to(root)}/{said}"
     again = mirl(*words)
     assert again.returncode == 0, again.stderr
     assert "its manifest.json is empty or torn and is now manifest.json.aside-1; the run goes on" in again.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -87,11 +88,14 @@ def published_film(published: Path, manifest: Mapping[str, Any]) -> PublishedFil
 
 
 def film_damages(root: Path, specs: Iterable[RunSpec]) -> list[DamagedRunError]:
-    """The films of published runs that nothing vouches for."""
+    """The films that nothing vouches for, of whole runs alone: damaged ones are named as such."""
     found = []
     for spec in specs:
-        try:
-            published_film(published_directory(root, spec), read_manifest(published_directory(root, spec), spec))
-        except DamagedRunError as damage:
-            found.append(damage)
+        directory = published_directory(root, spec)
+        with contextlib.suppress(DamagedRunError):
+            manifest = read_manifest(directory, spec)
+            try:
+                published_film(directory, manifest)
+            except DamagedRunError as damage:
+                found.append(damage)
     return found

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from mirl import config as configs
+from mirl.folder import is_finished
 from mirl.suite.records import Manifest, Record, RunRecord, describe_fault
 from mirl.suite.selection import RunSpec
 
@@ -44,11 +45,10 @@ def read_manifest(directory: Path, spec: RunSpec | None = None) -> dict[str, Any
     """
     path = directory / "manifest.json"
     if not path.exists():
-        published = next((f"{name}.gz" for name in TABLES if (directory / f"{name}.gz").exists()), None)
-        if published:
-            raise DamagedRunError(path, f"is missing; nothing vouches for {published}")
+        if table := published_table(directory):
+            raise DamagedRunError(path, f"is missing; nothing vouches for {table}")
         return {}
-    raw, manifest = parse(path, Manifest)
+    raw, manifest = parse_manifest(directory)
     own = run_id_of(manifest)
     if spec is not None and own != spec.run_id:
         raise DamagedRunError(path, f"is that of the run {own}")
@@ -58,6 +58,25 @@ def read_manifest(directory: Path, spec: RunSpec | None = None) -> dict[str, Any
         if raw["config"].get(name, raw[name]) != raw[name]:
             raise DamagedRunError(path, f"says {name} {raw[name]!r}, its config {raw['config'][name]!r}")
     return raw
+
+
+def parse_manifest(directory: Path) -> tuple[dict[str, Any], Manifest]:
+    """A manifest as it stands and as a record; raises DamagedRunError.
+
+    One that is empty or torn is no evidence and no end either: trainers and `mirl reproduce` go on with such a run.
+    """
+    path = directory / "manifest.json"
+    try:
+        return parse(path, Manifest)
+    except DamagedRunError as damage:
+        if is_finished(directory) or published_table(directory):
+            raise
+        raise DamagedRunError(path, f"{damage.fault}; the run is not finished, and the same command goes on") from None
+
+
+def published_table(directory: Path) -> str:
+    """The first packed table of a directory, which only a published run has; '' where there is none."""
+    return next((f"{name}.gz" for name in TABLES if (directory / f"{name}.gz").exists()), "")
 
 
 def read_record(directory: Path) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from mirl.config import ConfigError
 from mirl.exhibits import POLICY
-from mirl.suite.manifests import TABLES, DamagedRunError, parse, read_bytes, read_record, table_file
+from mirl.folder import is_finished
+from mirl.suite.manifests import TABLES, DamagedRunError, parse_manifest, read_bytes, read_record, table_file
 from mirl.suite.record_tables import parse_table
 from mirl.suite.records import (
     FIRST_SUFFIX,
@@ -61,11 +62,10 @@ class RunFolder:
 
     @cached_property
     def _manifest(self) -> tuple[dict[str, Any], Manifest | None, str]:
-        path = self.path / "manifest.json"
-        if not path.exists():
+        if not (self.path / "manifest.json").exists():
             return {}, None, ""
         try:
-            return *parse(path, Manifest), ""
+            return *parse_manifest(self.path), ""
         except DamagedRunError as damage:
             return {}, None, damage.fault
 
@@ -91,7 +91,8 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        return (self.path / "manifest.json").exists()
+        """Whether there is a manifest, which may have faults, but is not torn."""
+        return is_finished(self.path)
 
 
 @dataclass(frozen=True)

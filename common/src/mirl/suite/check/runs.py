@@ -45,7 +45,7 @@ def known(run: RunFolder, experiments: Experiments) -> Sentences:
 @named("run-finished", RunFolder, "warning")
 def finished(run: RunFolder, experiments: Experiments) -> Sentences:
     """A run is finished or still running."""
-    if run.place == "published" or run.is_finished or run.record_fault:
+    if run.place == "published" or run.is_finished or run.record_fault or run.manifest_fault:
         return
     state = read_state(run.path)
     if state.state != "running":
