@@ -149,7 +149,7 @@ def test_a_floor_and_a_ceiling_give_the_share_of_the_way() -> None:
     judgement = judge(shifted(-200), bounds, TASK, "paper")
     assert "75% of the way from the floor -400 to the ceiling 0" in judgement.reason
     below = judge(shifted(-600), bounds, TASK, "paper")
-    assert below.reason == "the paper reports no number for it; 100 points short of the floor -400"
+    assert below.reason == "the paper reports no number for it; short of the floor -400 by 100"
 
 
 def test_a_share_of_a_ceiling_is_never_negative() -> None:

@@ -269,7 +269,7 @@ def without_reference(values: Sequence[float], references: Sequence[Reference], 
     if ceiling and floor and ceiling.value != floor.value:
         share = (mean - floor.value) / (ceiling.value - floor.value)
         if share < 0:
-            return f"{sentence}; {abs(mean - floor.value):,.4g} {floor.unit} short of the floor {floor.value:g}"
+            return f"{sentence}; short of the floor {floor.value:g} by {abs(mean - floor.value):,.4g}"
         return f"{sentence}; {share:.0%} of the way from the floor {floor.value:g} to the ceiling {ceiling.value:g}"
     if ceiling and ceiling.value > 0 and mean >= 0 and task.metric.higher_is_better:
         return f"{sentence}; {mean / ceiling.value:.0%} of the ceiling {ceiling.value:g} {ceiling.unit}"

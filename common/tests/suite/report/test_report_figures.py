@@ -7,6 +7,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -15,6 +16,7 @@ from mirl.suite.plot import COLOURS
 from mirl.suite.records import Reference
 from mirl.suite.report import figures, interactive, words
 from mirl.suite.report.collect import collect
+from mirl.suite.report.curves import Curve
 from mirl.suite.report.site import HERE
 
 
@@ -75,6 +77,14 @@ def test_curves_show_mean_and_interval_of_registered_seeds_and_the_reported_numb
     assert (reported["x"], reported["y"]) == ([1000.0], [20.0])
     assert reported["error_y"]["array"][0] == pytest.approx(stats.t.ppf(0.975, 4) / math.sqrt(5))
     assert panel["layout"]["shapes"][0]["y0"] == 22
+
+
+def test_a_band_is_drawn_where_there_is_an_interval_and_nowhere_between():
+    low, high = np.array([0, np.nan, 2, 3.0]), np.array([1, np.nan, 4, 5.0])
+    curve = Curve("ours", np.array([1.0, 2, 3, 4]), {}, low, low, high, thinned=False)
+    across, up = interactive.outline(curve)
+    assert across == [1, 1, None, 3, 4, 4, 3, None]
+    assert up == [0, 1, None, 2, 3, 5, 4, None]
 
 
 def test_a_variant_is_a_line_of_its_own_and_a_value_that_is_no_number_a_gap(site: Path):

@@ -54,11 +54,11 @@ def frames_of(entries: Mapping[str, NDArray[Any]]) -> Pictures:
 
 
 def film_episodes(film: Film, task: str, agent: Agent, episodes: Mapping[str, Played]) -> None:
-    """The first moments of an episode in each setting, one after another; beside a dreamer's view what it predicts."""
+    """The first moments of an episode in each setting, one after another; under a dreamer's view what it predicts."""
     film.write((frame for one in episodes.items() for frame in frames_of_episode(agent, *one)), FRAMES_PER_SECOND)
     returns = ", ".join(f"{one.total:.0f} ({setting})" for setting, one in episodes.items())
     foreseen = (
-        f" Right: what the model predicts from the actions alone, after {CONTEXT} moments that it saw, and how far it"
+        f" Below: what the model predicts from the actions alone, after {CONTEXT} moments that it saw, and how far it"
         " is off."
         if predicts(agent)
         else ""
@@ -67,18 +67,18 @@ def film_episodes(film: Film, task: str, agent: Agent, episodes: Mapping[str, Pl
         f"The first {FILMED} agent steps on {task} as the agent sees them, image and depth, where a share of the"
         f" pictures may go missing.{foreseen} Returns of the whole episodes: {returns}.",
         f"Film of the robot of {task} before a moving background, in colour and as depth"
-        f"{', beside a prediction of the image' if foreseen else ''}.",
+        f"{', above a prediction of the image' if foreseen else ''}.",
     )
 
 
 def frames_of_episode(agent: Agent, setting: str, episode: Played) -> Iterator[Frame]:
-    """The view, at a dreamer's side its prediction and the error, with a line of text."""
+    """The view, under a dreamer's its prediction and the error, with a line of text."""
     pictures, since = frames_of(episode.entries)[: FILMED + 1], None
     if predicts(agent):
         foreseen, since = continued_predictions(agent, episode.entries, len(pictures))
-        pictures = np.concatenate([pictures[: len(foreseen)], foreseen], 2)
+        pictures = np.concatenate([pictures[: len(foreseen)], foreseen], 1)
     for step, picture in enumerate(pictures):
-        columns = "image, depth" + ("" if since is None else ", predicted, error" if since[step] else ", seen, error")
+        columns = "image, depth" + ("" if since is None else "; predicted, error" if since[step] else "; seen, error")
         large = picture.repeat(MAGNIFICATION, 0).repeat(MAGNIFICATION, 1)
         yield captioned(large, f"{setting.replace('_', ' ')}, step {step}: {columns}", BAND)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from mirl.suite.plot import COLOURS
@@ -60,11 +61,9 @@ def curve_traces(curve: Curve, place: int) -> list[Any]:
     )
     quiet = {**named, "hoverinfo": "skip", "showlegend": False, "mode": "lines"}
     traces = []
-    if any(map(math.isfinite, curve.low)):
-        traces += [
-            go.Scatter(x=steps, y=numbers(curve.low), line={"width": 0}, **quiet),
-            go.Scatter(x=steps, y=numbers(curve.high), line={"width": 0}, fill="tonexty", **quiet),
-        ]
+    across, up = outline(curve)
+    if across:
+        traces.append(go.Scatter(x=across, y=up, line={"width": 0}, fill="toself", **quiet))
     if len(curve.seeds) > 1:
         traces += [
             go.Scatter(x=steps, y=numbers(values), line={"width": 1}, opacity=0.35, **quiet)
@@ -82,6 +81,20 @@ def curve_traces(curve: Curve, place: int) -> list[Any]:
         **named,
     )
     return [*traces, mean]
+
+
+def outline(curve: Curve) -> tuple[list[float | None], list[float | None]]:
+    """Around the band: for each stretch that has an interval there along its lower ends and back along its upper ones,
+    and a gap behind it."""
+    known = np.isfinite(curve.low) & np.isfinite(curve.high)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(int)))
+    across: list[float | None] = []
+    up: list[float | None] = []
+    for start, stop in edges.reshape(-1, 2):
+        there = [float(step) for step in curve.env_steps[start:stop]]
+        across += [*there, *reversed(there), None]
+        up += [*numbers(curve.low[start:stop]), *reversed(numbers(curve.high[start:stop])), None]
+    return across, up
 
 
 def mark_trace(mark: Mark, place: int) -> Any:
