@@ -79,3 +79,20 @@ def test_what_the_paper_reports_of_the_hard_tasks_is_read_where_it_was_reported(
         result = choose_reference(rows, task, "paper")
         assert result is not None
         assert (steps_of(result, task), other_budget(task, "paper", steps_of(result, task))) == (500_000_000, "")
+
+
+def test_success_rates_and_counted_shares_are_bounded_and_nothing_else_is():
+    units = {
+        metric.unit: metric.bounds
+        for entry in EXPERIMENTS.papers.values()
+        for task in entry.tasks.values()
+        for metric in task.metrics
+    }
+    bounded = {unit for unit, bounds in units.items() if bounds == (0, 1)}
+    assert {unit.partition(",")[0] for unit in bounded} == {
+        "success rate",
+        "share of 10 deterministic episodes",
+        "share of seeds whose return is at least 0.5 there",
+        "share of test tasks with a success in any of 10 episodes",
+    }
+    assert {units[unit] for unit in units.keys() - bounded} == {registry.UNBOUNDED}

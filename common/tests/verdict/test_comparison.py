@@ -42,6 +42,22 @@ def test_a_row_holds_reference_ours_and_verdict(tmp_path: Path) -> None:
     assert 98 <= found.ours.mean_interval[0] < 100 < found.ours.mean_interval[1] <= 102
 
 
+def test_a_success_rate_has_an_interval_within_0_and_1_and_the_verdict_of_one_without(tmp_path: Path) -> None:
+    write_references(tmp_path, RESULT.replace("points", "success rate"))
+    write_seeds(tmp_path, "paper/toy/line/ours", [1.0, 1.0, 0.9, 1.0, 0.8])
+    rows = {}
+    for unit in ("success rate", "points"):
+        metric = {"name": "eval/return", "unit": unit}
+        rows[unit] = row(build(tmp_path, registered({"line": task(metric=metric)}), "toy", "paper"))
+    cut, whole = rows["success rate"].ours.mean_interval, rows["points"].ours.mean_interval
+    assert cut is not None
+    assert whole is not None
+    assert whole[1] > 1
+    assert cut == (whole[0], 1)
+    same = {"verdict", "reason", "welch_p", "equivalence_p", "difference", "difference_interval"}
+    assert rows["success rate"].model_dump(include=same) == rows["points"].model_dump(include=same)
+
+
 def test_without_runs_every_row_is_not_run(tmp_path: Path) -> None:
     found = build(tmp_path, registered(claims=[claim()]), "toy", "paper")
     assert [one.verdict for one in found.rows] == ["not run", "not run"]

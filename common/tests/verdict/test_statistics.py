@@ -111,6 +111,14 @@ def test_the_interval_of_a_mean_is_students() -> None:
     assert statistics.mean_interval(values) == pytest.approx((expected.low, expected.high))
 
 
+def test_the_interval_of_a_share_ends_where_shares_end() -> None:
+    high, low, inside = [1.0, 1.0, 0.9, 1.0, 0.8], [0.0, 0.0, 0.1, 0.0, 0.2], [0.5, 0.6, 0.4]
+    assert (statistics.mean_interval(high) or (0, 0))[1] > 1
+    assert statistics.mean_interval(high, bounds=(0, 1)) == ((statistics.mean_interval(high) or (0, 0))[0], 1)
+    assert statistics.mean_interval(low, bounds=(0, 1)) == (0, (statistics.mean_interval(low) or (0, 0))[1])
+    assert statistics.mean_interval(inside, bounds=(0, 1)) == statistics.mean_interval(inside)
+
+
 def test_no_interval_is_given_below_three_seeds_or_without_spread() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +18,8 @@ Budget = Literal["tiny", "workstation", "paper"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 LabelledMethod = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(@[A-Za-z0-9][A-Za-z0-9_.-]*)?$")]
 """`method` or `method@variant`."""
+COUNTED_SHARE = re.compile(r"success rate|share of (\d+ )?(\w+ )?(episodes|seeds|tasks)\b")
+UNBOUNDED = -math.inf, math.inf
 
 
 class Strict(BaseModel):
@@ -40,6 +44,11 @@ class Metric(Strict):
     """The name in metrics.csv that `solved_at` is held against."""
     unit: str
     higher_is_better: bool = True
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """What no value of it can leave: 0 to 1 where its unit says that it counts episodes, seeds or tasks."""
+        return (0.0, 1.0) if COUNTED_SHARE.match(self.unit) else UNBOUNDED
 
     @property
     def recorded(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -61,6 +62,8 @@ class OwnComparison(Record):
     unit: str
     seeds: dict[str, float]
     """File -> its value of the registered metric."""
+    mean_interval: Interval | None
+    """95 %, of the mean."""
     warning: str
     """Where doing nothing is as good."""
     methods: tuple[AgainstMethod, ...]
@@ -92,7 +95,8 @@ def build(
     return OwnComparison(
         label=runs.label, paper=paper, task=task, setting=setting, budget=budget, metric=registered.metric.name,
         unit=registered.metric.unit, seeds={file: value for file, value in values.items() if value is not None},
-        warning=warning, methods=tuple(methods),
+        mean_interval=interval_of(list(hers.values.values()), registered.metric.bounds), warning=warning,
+        methods=tuple(methods),
     )  # fmt: skip
 
 
@@ -121,16 +125,20 @@ def measure(row: AgainstMethod, hers: Seeds, ours: Seeds, higher_is_better: bool
     return row.model_copy(update={"probability": probability, "interval": interval, "p": p, "finding": finding})
 
 
+def interval_of(values: Sequence[float], bounds: Interval) -> Interval | None:
+    """Of the mean; none where a seed is not a finite number."""
+    return mean_interval(values, bounds=bounds) if all(map(math.isfinite, values)) else None
+
+
 def render(found: OwnComparison) -> RenderableType:
     """Her seeds, then a line a method: reported, ours, and the probability of improvement."""
     values = list(found.seeds.values())
     digits = decimals(*values)
     whole = all(map(math.isfinite, values))
     mine = summarise(values) if whole else None
-    interval = mean_interval(values) if whole else None
     where = " ".join(filter(None, (found.task, found.setting)))
     shown = with_spread(mine.mean, mine.sd if len(values) > 1 else None, digits) if mine else "not a finite number"
-    between = f", 95 % CI {show_interval(interval, digits)}" if interval else ""
+    between = f", 95 % CI {show_interval(found.mean_interval, digits)}" if found.mean_interval else ""
     parts: list[RenderableType] = [
         Text(f"{found.label} on {found.paper} {where}, budget {found.budget}", style="bold"),
         Text(f"yours: {shown}{between}, n = {len(values)}  ({found.metric}, {found.unit})"),

@@ -221,7 +221,7 @@ def compare(
         reference=choose_reference(fitting, registered, budget),
         bounds=tuple(reference for reference in fitting if reference.role in ("ceiling", "floor")),
         context=tuple(row for row in of_task if row.role == "context" and row.metric == registered.metric.name),
-        ours=aggregate(seeds.values),
+        ours=aggregate(seeds.values, registered.metric.bounds),
         above_floor=above_floor,
         curve=read_curve(root, entry, paper, task, method, budget, source, seeds) if first else None,
         coarse=coarse,
@@ -256,8 +256,8 @@ def read_curve(
     )  # fmt: skip
 
 
-def aggregate(values: Mapping[int, float]) -> Ours:
-    """Our seeds and, where all of them are numbers, their aggregates."""
+def aggregate(values: Mapping[int, float], bounds: Interval) -> Ours:
+    """Our seeds and, where all of them are numbers, their aggregates; `bounds`: of the metric."""
     numbers = list(values.values())
     if not numbers or not all(map(math.isfinite, numbers)):
         return Ours(n=len(numbers), seeds=dict(values))
@@ -268,7 +268,7 @@ def aggregate(values: Mapping[int, float]) -> Ours:
         mean=summary.mean,
         sd=None if math.isnan(summary.sd) else summary.sd,
         iqm=interquartile_mean(numbers),
-        mean_interval=mean_interval(numbers),
+        mean_interval=mean_interval(numbers, bounds=bounds),
         iqm_interval=iqm_interval(numbers),
     )
 

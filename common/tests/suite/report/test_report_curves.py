@@ -65,6 +65,8 @@ def test_the_interval_is_the_one_that_verdicts_use():
     for point in range(3):
         assert (low[point], high[point]) == pytest.approx(mean_interval(values[:, point].tolist()))
     assert np.isnan(curves.mean_interval(values[:2])).all()
+    cut = curves.mean_interval(values, (0.0, 1.0))
+    np.testing.assert_array_equal(cut, (np.maximum(low, 0), np.minimum(high, 1)))
 
 
 def test_a_single_seed_has_a_mean_and_no_interval():

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mirl.suite.exhibits import PublishedFilm, published_film
-from mirl.suite.experiments import Budget, Experiments, PaperEntry, Task
+from mirl.suite.experiments import UNBOUNDED, Budget, Experiments, PaperEntry, Task
 from mirl.suite.manifests import DamagedRunError, damage
 from mirl.suite.records import Reference
 from mirl.suite.report import documents
@@ -30,6 +30,7 @@ from mirl.suite.selection import RunSpec
 from mirl.verdict import bands, comparison, regression
 from mirl.verdict.comparison import Comparison, ComparisonRow
 from mirl.verdict.regression import Judged
+from mirl.verdict.statistics import Interval
 
 CHOICES: tuple[Budget, ...] = ("paper", "workstation", "tiny")
 """In the order of the page."""
@@ -193,10 +194,10 @@ def task_report(
         runs.append(facts)
         if table is not None and len(table) and (facts.judged or spec.variant):
             tables[spec] = table  # a run that no verdict counts is listed, and moves no mean
-    names = [metric.name for metric in registered.metrics]
+    bounds = {metric.name: metric.bounds for metric in registered.metrics}
     tiny = [spec for spec in ordered if spec in set(listed)] if (budget, judged.source) == ("tiny", "runs") else []
     findings = judge_tiny(root, experiments, tiny)
-    return TaskReport(task, budget, registered, rows, tuple(runs), curves_of(tables, names), findings)
+    return TaskReport(task, budget, registered, rows, tuple(runs), curves_of(tables, bounds), findings)
 
 
 def judge_tiny(root: Path, experiments: Experiments, specs: Sequence[RunSpec]) -> tuple[Judged, ...]:
@@ -238,14 +239,21 @@ def film_of(directory: Path, state: RunState) -> PublishedFilm | None:
         return None
 
 
-def curves_of(tables: Mapping[RunSpec, pd.DataFrame], registered: Sequence[str]) -> dict[str, tuple[Curve, ...]]:
-    """For every metric recorded over training the curve of each method that recorded it."""
+def curves_of(
+    tables: Mapping[RunSpec, pd.DataFrame], registered: Mapping[str, Interval]
+) -> dict[str, tuple[Curve, ...]]:
+    """For every metric recorded over training the curve of each method that recorded it.
+
+    `registered`: the metrics that are judged, and between which bounds their values lie.
+    """
     curves = {}
-    for name in curve_names(list(tables.values()), registered):
+    for name in curve_names(list(tables.values()), list(registered)):
         seeds: dict[str, dict[int, pd.Series]] = {}
         for spec, table in tables.items():
             recorded = smoothed(recorded_values(table, name), name)
             if len(recorded) > 1:
                 seeds.setdefault(spec.labelled_method, {})[spec.seed] = recorded
-        curves[name] = tuple(curve(method, recorded) for method, recorded in seeds.items())
+        curves[name] = tuple(
+            curve(method, recorded, registered.get(name, UNBOUNDED)) for method, recorded in seeds.items()
+        )
     return curves

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from mirl.verdict.statistics import LEAST_FOR_INTERVAL
+from mirl.suite.experiments import UNBOUNDED
+from mirl.verdict.statistics import LEAST_FOR_INTERVAL, Interval
 
 Array = npt.NDArray[np.float64]
 POINTS = 200
@@ -36,10 +37,10 @@ class Curve:
     """Whether a point stands for several recorded values."""
 
 
-def curve(method: str, recorded: Mapping[int, pd.Series]) -> Curve:
-    """The curve of one method; `recorded`: for each seed its values, indexed by environment step."""
+def curve(method: str, recorded: Mapping[int, pd.Series], bounds: Interval = UNBOUNDED) -> Curve:
+    """The curve of one method; `recorded`: for each seed its values, indexed by environment step, all in `bounds`."""
     env_steps, values, thinned = align(list(recorded.values()))
-    low, high = mean_interval(values)
+    low, high = mean_interval(values, bounds)
     seeds = dict(zip(recorded, values, strict=True))
     return Curve(method, env_steps, seeds, values.mean(axis=0), low, high, thinned)
 
@@ -73,7 +74,7 @@ def stretch_means(series: pd.Series, edges: Array) -> Array:
     return np.where(filled, means, np.interp(places, places[filled], means[filled], left=np.nan, right=np.nan))
 
 
-def mean_interval(values: Array) -> tuple[Array, Array]:
+def mean_interval(values: Array, bounds: Interval = UNBOUNDED) -> tuple[Array, Array]:
     """Student's 95 % interval of the mean over seeds at each point, as `verdict.statistics.mean_interval` at one.
 
     values: (seeds, points); returns two arrays (points,), NaN where a seed has no value, where no seed differs from
@@ -84,7 +85,7 @@ def mean_interval(values: Array) -> tuple[Array, Array]:
         return np.full(points, np.nan), np.full(points, np.nan)
     mean, sd = values.mean(axis=0), values.std(axis=0, ddof=1)
     half = np.where(sd > 0, stats.t.ppf(0.975, seeds - 1) * sd / np.sqrt(seeds), np.nan)
-    return mean - half, mean + half
+    return np.maximum(mean - half, bounds[0]), np.minimum(mean + half, bounds[1])
 
 
 def curve_names(tables: Sequence[pd.DataFrame], registered: Sequence[str]) -> list[str]:
