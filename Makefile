@@ -12,10 +12,13 @@ GET_PYTHON = Debian 12: sudo apt-get install -y python3.11-venv; Ubuntu 24.04: s
 VENVS   = $(PYTHON) common/src/mirl/suite/venvs.py
 MIRL    = common/.venv/bin/mirl
 POETRY  = .tools/poetry/bin
+TEMPLATE = common/src/mirl/suite/rooms/template
 PAPERS  = $(notdir $(patsubst %/pyproject.toml,%,$(wildcard papers/*/pyproject.toml)))
 # What the tests and the lint of one paper need: its own environment. Where all are asked for, `setup` makes them one after
 # another, since apt lets nobody install beside it.
 NEEDED  = $(if $(filter lint test test-suite,$(MAKECMDGOALS)),setup,setup-%)
+
+ROOM    = $(shell printf %s "$(PAPER)" | tr A-Z a-z)
 
 option  = $(if $(strip $($(1))),--$(2) "$(strip $($(1)))")
 CHOICE  = $(call option,PAPER,paper) $(call option,TASK,task)
@@ -23,7 +26,7 @@ RUNS    = $(CHOICE) $(call option,METHOD,method) $(call option,SEEDS,seeds) $(ca
 HOW     = $(call option,EXECUTOR,executor) $(call option,RETRIES,retries) $(call option,RUNS_PER_GPU,runs-per-gpu) $(call option,RUNNER,runner)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup suite reproduce reproduce-all plan list status compare regress documents report bench check images image image-check \
+.PHONY: help setup suite new reproduce reproduce-all plan list status compare regress documents report bench check images image image-check \
 	doctor test test-suite fuzz soak test-cluster lint lint-suite lock clean
 
 help: ## this list
@@ -37,6 +40,9 @@ setup-%: suite
 
 suite:
 	@$(if $(PYTHON),$(VENVS) common,echo "make: neither python3.11 nor python3.12 is here. $(GET_PYTHON)" >&2; exit 2)
+
+new: suite ## write a room for one more PAPER, which works as it is, to start from
+	@$(MIRL) new "$(PAPER)"
 
 reproduce: suite ## run PAPER [TASK METHOD SEEDS BUDGET JOBS EXECUTOR RUNNER=docker], then compare; again continues
 	@$(MIRL) reproduce $(RUNS) $(HOW)
@@ -86,7 +92,7 @@ doctor: ## what this host has, what is missing and the command that mends it
 	python=$(or $(PYTHON),$$(command -v python3)); [ -n "$$python" ] || { echo "make: no Python is here. $(GET_PYTHON)" >&2; exit 2; }; \
 	PYTHONPATH=common/src exec "$$python" -m mirl.suite.doctor
 
-test: test-suite $(PAPERS:%=test-%) ## all fast tests: the suite's, and each paper's in its own environment (make -j2 -O: two at a time)
+test: $(if $(PAPER),test-$(ROOM),test-suite $(PAPERS:%=test-%)) ## fast tests: all, or those of PAPER, each paper's in its own environment (make -j2 -O: two at a time)
 
 test-suite: setup
 	@common/.venv/bin/python -m pytest -q -m "not slow and not cluster" common/tests tests
@@ -104,13 +110,18 @@ test-cluster: suite ## tests on a real Slurm of two nodes, made here and taken a
 	@for paper in amigo mime; do $(MIRL) setup --paper $$paper || exit; done
 	@common/.venv/bin/python -m pytest -q -m cluster common/tests
 
-lint: lint-suite $(PAPERS:%=lint-%) ## ruff and mypy
+lint: $(if $(PAPER),lint-$(ROOM),lint-suite lint-template $(PAPERS:%=lint-%)) ## ruff and mypy: of all, or of PAPER
 
 lint-suite: suite
 	@common/.venv/bin/ruff check . && common/.venv/bin/ruff format --check .
-	@common/.venv/bin/mypy common/src
+	@common/.venv/bin/mypy --exclude $(TEMPLATE)/ common/src
+
+lint-template: $(if $(filter lint,$(MAKECMDGOALS)),setup,setup-mime)
+	@MYPYPATH=$(TEMPLATE)/papers/newpaper/src common/.venv/bin/mypy --cache-dir .mypy_cache/newpaper \
+		--python-executable papers/mime/.venv/bin/python --package newpaper
 
 lint-%: $(NEEDED)
+	@common/.venv/bin/ruff check papers/$* && common/.venv/bin/ruff format --check papers/$*
 	@common/.venv/bin/mypy --cache-dir .mypy_cache/$* --python-executable papers/$*/.venv/bin/python papers/$*/src
 
 lock: $(POETRY)/poetry ## renew the lock and the hashed requirements of PAPER (default: common and all papers)

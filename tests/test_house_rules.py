@@ -14,6 +14,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAPERS = sorted(path.parent.name for path in ROOT.glob("papers/*/pyproject.toml"))
+TEMPLATE = ROOT / "common/src/mirl/suite/rooms/template"
+"""What `mirl new` writes: a paper, wherever it lies."""
+SOURCES = {**{paper: ROOT / "papers" / paper / "src" for paper in PAPERS}, "newpaper": TEMPLATE / "papers/newpaper/src"}
+COMMON = sorted(path for path in (ROOT / "common/src").rglob("*.py") if not path.is_relative_to(TEMPLATE))
 LIGHT_HALF = sorted((ROOT / "common/src/mirl").glob("*.py"))
 LIGHT_LIBRARIES = {"numpy", "tensorboardX", "tyro", "wandb", "imageio_ffmpeg", "PIL"}
 """Three, and what is imported when it is asked for: W&B, and films, whose libraries the papers' locks have."""
@@ -43,15 +47,15 @@ def test_the_light_half_needs_three_libraries_and_nothing_of_the_suite(path: Pat
     assert not [module for module in modules if module.startswith(HOST_HALF)]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "common/src").rglob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", COMMON, ids=lambda path: path.stem)
 def test_common_imports_no_paper_and_no_framework(path: Path):
     assert not {module.split(".")[0] for module in imports(path)} & FRAMEWORKS
 
 
-@pytest.mark.parametrize("paper", PAPERS)
+@pytest.mark.parametrize("paper", SOURCES)
 def test_a_paper_imports_no_other_paper_and_only_the_light_half(paper: str):
     others = set(PAPERS) - {paper}
-    for path in (ROOT / "papers" / paper / "src").rglob("*.py"):
+    for path in SOURCES[paper].rglob("*.py"):
         modules = set(imports(path))
         assert not {module.split(".")[0] for module in modules} & others, path
         assert not [module for module in modules if module.startswith(HOST_HALF)], path

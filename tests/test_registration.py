@@ -24,7 +24,7 @@ EXPERIMENTS = registry.load(ROOT / "reproduce.yaml")
 def test_the_registration_agrees_with_what_the_paper_says_of_itself(paper: str):
     described = check.ask(ROOT, paper)
     assert described.said
-    assert not run_checks(check.Tree(papers=[described]), EXPERIMENTS)
+    assert not [found for found in run_checks(check.Tree(papers=[described]), EXPERIMENTS) if found.severity == "error"]
 
 
 @pytest.mark.parametrize("paper", EXPERIMENTS.papers)

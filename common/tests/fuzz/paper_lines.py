@@ -35,9 +35,10 @@ ORIGINAL = {
 
 def lines(paper: Paper, chance: random.Random) -> Iterator[list[str]]:
     """Good command lines, without end: the original's, and ours with a field of the config or two."""
-    original = ORIGINAL[paper.name].split()
+    original = ORIGINAL.get(paper.name, "").split()
     while True:
-        yield original
+        if original:
+            yield original
         task, method = chance.choice(paper.tasks), chance.choice(paper.methods)
         words = ["train", "--task", task, "--method", method, "--seed", "0", "--run-dir", f"runs/{task}-{method}"]
         try:

@@ -187,8 +187,8 @@ def test_command_lines_of_a_paper(fresh: Case, inputs: int):
         behaves(toy(root, *words), words)
 
 
-PAPERS = ("amigo", "mi_asym", "mime", "mummi", "sami")
 REPOSITORY = Path(__file__).parents[3]
+PAPERS = sorted(path.parent.name for path in REPOSITORY.glob("papers/*/pyproject.toml"))
 
 
 @pytest.mark.parametrize("paper", PAPERS)

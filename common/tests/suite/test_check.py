@@ -452,7 +452,16 @@ def test_a_variant_sets_fields_that_a_config_has(experiments: Experiments) -> No
 
 def test_every_check_has_a_broken_tree() -> None:
     broken = {name for name, *_ in BROKEN} | {name for name, *_ in DISAGREEING}
-    assert broken | {"registration-claims"} == set(CHECKS)
+    assert broken | {"registration-claims", "registration-written"} == set(CHECKS)
+
+
+def test_what_a_new_room_leaves_to_be_written_is_a_warning(experiments: Experiments) -> None:
+    content = experiments.model_dump(mode="json")
+    content["papers"]["toy"]["citation"] = "TODO: authors, title, venue and year"
+    paper = DescribedPaper(Path("papers/toy"), "toy", described())
+    (found,) = run_checks(checking.Tree(papers=[paper]), Experiments.model_validate(content))
+    assert (found.check, found.severity) == ("registration-written", "warning")
+    assert "its citation in reproduce.yaml is still to be written: TODO: authors" in found.sentence
 
 
 def test_a_claim_that_separated_seeds_could_not_make_hold_is_named(experiments: Experiments) -> None:

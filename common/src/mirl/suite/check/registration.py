@@ -106,6 +106,16 @@ def claims_can_hold(paper: DescribedPaper, experiments: Experiments) -> Sentence
             )
 
 
+@named("registration-written", DescribedPaper, "warning")
+def written(paper: DescribedPaper, experiments: Experiments) -> Sentences:
+    """Title, citation and the sources of claims are written: none is the TODO that `mirl new` leaves."""
+    entry = experiments.papers[paper.paper]
+    sources = {f"source of claim {claim.id}": claim.source for claim in entry.claims}
+    for what, text in {"title": entry.title, "citation": entry.citation, **sources}.items():
+        if "TODO" in text:
+            yield f"its {what} in reproduce.yaml is still to be written: {text}"
+
+
 @named("registration-margins", CsvTable)
 def margins(table: CsvTable, experiments: Experiments) -> Sentences:
     """Every margin is a tenth of the metric's scale, or says in reproduce.yaml where it comes from."""
