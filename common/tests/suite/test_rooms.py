@@ -25,7 +25,7 @@ PAPERS = sorted(path.parent.name for path in REPOSITORY.glob("papers/*/pyproject
 NEEDED = ("Makefile", "ruff.toml", "README.md", "reproduce.yaml", ".ci/run", ".github/workflows/ci.yml",
           "docker/docker-bake.hcl", "docs/*.md", "results/reference/*.csv", "papers/*/README.md",
           "papers/*/poetry.lock", "papers/*/pyproject.toml", "papers/*/requirements-*.txt",
-          "common/src/mirl/__init__.py")  # fmt: skip
+          "common/src/mirl/*.py")  # fmt: skip
 FIRST_AND_LONG = "a_paper_with_a_very_long_title"
 """Its imports come before mirl's, and its lines are the longest."""
 
@@ -307,7 +307,7 @@ def test_a_failure_in_the_middle_leaves_nothing(root: Path, monkeypatch: pytest.
 
 def test_the_template_passes_its_own_tests():
     """Those that need no other process, in the environment of a paper that has what it needs."""
-    ready = [path.parents[1] for path in sorted(REPOSITORY.glob("papers/*/.venv/.ready"))]
+    ready = [path.parent for path in sorted(REPOSITORY.glob("papers/*/.venv/.ready"))]
     python = next((one / "bin/python" for one in ready if list(one.glob("lib/*/site-packages/gym")) and
                    list(one.glob("lib/*/site-packages/torch"))), None)  # fmt: skip
     if python is None:

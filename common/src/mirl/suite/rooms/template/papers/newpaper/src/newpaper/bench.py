@@ -16,8 +16,6 @@ from newpaper.objectives import discounted_returns
 from newpaper.rollout import Draws, collect, play
 
 PROJECT = Path(__file__).parents[2]
-PLAIN_EPISODES = 4
-"""Where a plain twin is timed; the fast one gets the same."""
 Row = dict[str, Any]
 
 
@@ -44,12 +42,13 @@ def beside_plain(task: str, plain: ModuleType | None) -> list[Row]:
     if plain is None:
         return []
     config = configure(task, "reinforce_baseline", "faithful")
-    policy, batch = Agent(task, config, seed=0).policy, batch_of(task, PLAIN_EPISODES)
-    draws = Draws.of(0, 0, "bench", PLAIN_EPISODES, batch)
+    number = config.episodes_per_update
+    policy, batch = Agent(task, config, seed=0).policy, batch_of(task, number)
+    draws = Draws.of(0, 0, "bench", number, batch)
     environment, rewards = make(task), play(policy, batch, draws).rewards
     pairs: list[tuple[str, Callable[[], Any], Callable[[], Any]]] = [
         (
-            f"{PLAIN_EPISODES} episodes",
+            f"{number} episodes",
             lambda: play(policy, batch, draws),
             lambda: plain.rollout.play(policy, environment, draws),
         ),
