@@ -91,7 +91,7 @@ PACKAGES = {
     "mirl": (ROOT / "common/src/mirl", "mirl"),
     "toy": (ROOT / "common/tests/toy", "toy"),
     "docker": (ROOT / "docker", ""),
-    **{paper: (ROOT / "papers" / paper / "src" / paper, paper) for paper in PAPERS},
+    **{paper: (folder / paper, paper) for paper, folder in SOURCES.items()},
 }
 
 

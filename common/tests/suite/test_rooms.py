@@ -18,6 +18,7 @@ from mirl.suite import cli, documents, rooms, venvs
 from mirl.suite import experiments as registry
 from mirl.suite.rooms import locking, places
 from mirl.suite.rooms.names import LONGEST
+from mirl.suite.selection import select
 from mirl.verdict import bands
 
 REPOSITORY = Path(__file__).parents[3]
@@ -94,7 +95,7 @@ def mirl(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 def made(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A repository with a new room in it, and what the command said."""
     root = Path(shutil.copytree(original, tmp_path_factory.mktemp("made") / "repository"))
-    documents.write(root)
+    documents.write(root, cli.run)
     commit(root)
     command = [sys.executable, "-m", "mirl.suite.cli", "new", FIRST_AND_LONG]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
@@ -128,7 +129,7 @@ def test_whatever_names_the_papers_names_the_new_one(made: tuple[Path, str]):
     assert images == sorted([*PAPERS, FIRST_AND_LONG])
     assert f"](papers/{FIRST_AND_LONG}) |" in (root / "README.md").read_text()
     assert f"\n## {FIRST_AND_LONG}\n" in (root / "docs/findings.md").read_text()
-    assert list(documents.changed(root)) == []
+    assert list(documents.changed(root, cli.run)) == []
     assert f"make setup PAPER={FIRST_AND_LONG}" in said
 
 
@@ -160,7 +161,7 @@ def test_tables_and_registration_pass_the_checks_and_every_tiny_run_has_its_band
     assert not [one for one in found if FIRST_AND_LONG in one.path.name], found
     recorded = {band.key for band in bands.read_bands(root, FIRST_AND_LONG)}
     recorded |= {first.key for first in bands.read_first_values(root, FIRST_AND_LONG)}
-    for spec in registry.select(experiments, "tiny", FIRST_AND_LONG):
+    for spec in select(experiments, "tiny", FIRST_AND_LONG):
         judged = experiments.papers[FIRST_AND_LONG].regression[spec.method]
         assert {(spec.task, spec.method, metric) for metric in judged.last} <= recorded
         assert {(spec.task, spec.method, spec.seed, metric) for metric in judged.first} <= recorded

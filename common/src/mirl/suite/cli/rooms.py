@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ app = typer.Typer()
 
 @app.command()
 def new(
+    context: typer.Context,
     paper: Annotated[
         str, typer.Argument(metavar="PAPER", help="Its name: of the package, of the folder and in reproduce.yaml.")
     ],
@@ -30,7 +32,7 @@ def new(
 
     place = root.resolve() if root else registry.find_root(Path.cwd())
     written, changed = rooms.write(place, paper)
-    documents.write(place)
+    documents.write(place, partial(context.find_root().command.main, prog_name="mirl", standalone_mode=False))
     for line in told(paper, written, changed):
         console.print(line, markup=False, soft_wrap=True)
 

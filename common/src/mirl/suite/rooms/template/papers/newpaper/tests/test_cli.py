@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,8 +108,17 @@ def test_a_film_shows_the_episode(finished: dict[str, Path], tmp_path: Path):
     assert main(PAPER, words) == 0
     frames = list(imageio.get_reader(film, format="FFMPEG").iter_data())  # type: ignore[attr-defined]
     assert len(frames) > 5
-    assert frames[0].shape == (240, 480, 3)
+    assert frames[0].shape == (264, 480, 3)
     assert (frames[0] != frames[-1]).any()
+
+
+def test_a_film_for_the_report_says_what_it_shows(finished: dict[str, Path], tmp_path: Path):
+    words = ["film", "--run-dir", str(finished["reinforce"]), "--out", str(tmp_path / "film")]
+    assert main(PAPER, words) == 0
+    assert {path.name for path in (tmp_path / "film").iterdir()} == {"film.webm", "film.webp", "film.json"}
+    facts = json.loads((tmp_path / "film/film.json").read_text())
+    assert re.search(r"after \d+ of 500 steps", facts["caption"])
+    assert "pole" in facts["alternative"]
 
 
 @pytest.mark.parametrize("method", METHODS)

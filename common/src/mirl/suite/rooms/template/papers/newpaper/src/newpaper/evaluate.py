@@ -14,7 +14,7 @@ from mirl.run import Header
 from newpaper.agent import Agent
 from newpaper.config import ReinforceConfig
 from newpaper.envs import batch_of
-from newpaper.film import film
+from newpaper.film import film_episode
 from newpaper.rollout import Draws, Episodes, play
 from newpaper.state import TrainState
 
@@ -46,7 +46,8 @@ def evaluate(directory: Path, header: Header, config: ReinforceConfig, options: 
     device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"
     agent = Agent(header.task, config, header.seed, device)
     load_checkpoint(directory, TrainState(agent))
-    episodes = run_test(agent, header.task, options.setting == "greedy", options.episodes)
+    greedy = options.setting == "greedy"
+    episodes = run_test(agent, header.task, greedy, options.episodes)
     if options.video is not None:
-        film(options.video, episodes)
+        film_episode(options.video, episodes, greedy)
     return metrics_of(episodes)

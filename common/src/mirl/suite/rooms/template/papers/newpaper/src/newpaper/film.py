@@ -1,33 +1,47 @@
-"""A film of an episode."""
+"""A film of an episode: the cart and its pole, seen from the side."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
-import imageio.v2 as imageio
 import numpy as np
 from PIL import Image, ImageDraw
 
+from mirl.film import Film, Frame, captioned, held
 from newpaper.envs.cartpole import HALF_LENGTH, POSITION_LIMIT, STEP_S, Array
 from newpaper.rollout import Episodes
 
 WIDTH, HEIGHT, GROUND = 480, 240, 190
 """Of a picture, and where the track lies in it; pixels from its top."""
 PER_METRE = WIDTH / (2 * POSITION_LIMIT)
+FRAMES_PER_S = 1 / STEP_S
+"""As fast as it was."""
 
 
-def film(path: Path, episodes: Episodes) -> None:
-    """An mp4 of the first episode, as fast as it was."""
-    writer: Any = imageio.get_writer(path, format="FFMPEG", fps=round(1 / STEP_S), macro_block_size=2)
-    with writer:
-        for state in episodes.observations[: int(episodes.lengths()[0]), 0].numpy():
-            writer.append_data(picture(state))
+def film_episode(film: Film, episodes: Episodes, greedy: bool) -> None:
+    """The first of some test episodes, and in words what is seen."""
+    steps, survived = int(episodes.lengths()[0]), bool(episodes.survived()[0])
+    film.write(frames_of(episodes.observations[:steps, 0].numpy()), FRAMES_PER_S)
+    ended = "is upright at the end" if survived else "falls, or the cart leaves the track"
+    actions = "the likeliest ones" if greedy else "drawn from the policy"
+    film.tell(
+        f"A test episode of cartpole, actions {actions}: the pole {ended} after {steps} of {episodes.horizon} steps.",
+        f"Film of a black cart on a line that moves left and right under a brown pole; the pole {ended}.",
+    )
 
 
-def picture(state: Array) -> Array:
-    """The cart and its pole in a state, (4,), seen from the side: (height, width, 3) uint8."""
+def frames_of(states: Array) -> Iterator[Frame]:
+    """States (time, 4) from the first picture to the last one, which stays for a while."""
+    frame = captioned(picture(states[0]), "step 0")
+    for step, state in enumerate(states):
+        frame = captioned(picture(state), f"step {step}")
+        yield frame
+    yield from held(frame, 1.5, FRAMES_PER_S)
+
+
+def picture(state: Array) -> Frame:
+    """The cart and its pole in a state, (4,): (height, width, 3)."""
     image = Image.new("RGB", (WIDTH, HEIGHT), "white")
     draw = ImageDraw.Draw(image)
     x, angle = WIDTH / 2 + state[0] * PER_METRE, float(state[2])
