@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 from mirl.suite import experiments as registry
-from mirl.suite import listing, status
+from mirl.suite import listing, plan, status
 from mirl.suite.results import run_directory
-from mirl.suite.selection import RunSpec
+from mirl.suite.selection import RunSpec, select
 from toy.whole import write_manifest
 
 
@@ -70,3 +70,14 @@ def test_no_command_ends_in_an_encoding_error(root: Path, words: tuple[str, ...]
     assert "drift" in text
     if words[0] == "compare":
         assert "+-" in text if encoding == "ascii" else "±" in text
+
+
+def test_the_plan_cuts_no_word_on_80_columns(root: Path):
+    experiments = registry.load(root / "reproduce.yaml")
+    text = shown(plan.render(list(plan.estimate_all(root, experiments, select(experiments, "paper", "toy")))), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert [line.split() for line in text.splitlines() if "drift" in line] == [
+        ["drift", "0,", "1,", "2,", "3,", "4", "1,000", "22", "s", "200", "MiB", "not", "measured"]
+    ]
+    assert text.rstrip().endswith("time and disk a run: registered cost")

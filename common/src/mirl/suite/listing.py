@@ -14,11 +14,12 @@ from mirl.clock import describe_duration
 from mirl.suite import plan
 from mirl.suite.experiments import Budget, Experiments
 from mirl.suite.fitting import FittingTable, Row
+from mirl.suite.lines import colour_of
 from mirl.suite.results import Source
 from mirl.verdict import comparison
 from mirl.verdict.comparison import ComparisonRow
 from mirl.verdict.evidence import spec_of
-from mirl.verdict.tables import QUESTIONED, cells_of, colour_of
+from mirl.verdict.tables import QUESTIONED, cells_of
 
 COLUMNS = (
     "paper",

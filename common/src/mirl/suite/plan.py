@@ -17,6 +17,7 @@ from mirl.clock import describe_duration
 from mirl.folder import is_finished
 from mirl.suite import gpus, host
 from mirl.suite.experiments import Cost, Experiments
+from mirl.suite.lines import Line, lined_table
 from mirl.suite.results import read_state, run_directory
 from mirl.suite.selection import RunSpec, registered_fields
 
@@ -116,20 +117,21 @@ def default_jobs(experiments: Experiments, specs: Sequence[RunSpec], runs_a_gpu:
 
 
 def render(estimates: Sequence[Estimate]) -> RenderableType:
-    """A line per task and method, with seeds together; then a line a paper, where there are several."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("paper", "task", "method", "seeds", "env steps a run", "time a run", "memory", "disk", "basis"):
-        right = column in ("env steps a run", "time a run", "memory", "disk")
-        table.add_column(column, justify="right" if right else "left")
+    """A line per task and method, with seeds together; then a line a paper, where there are several.
+
+    80 columns hold it."""
     groups: dict[tuple[str, str, str], list[Estimate]] = {}
     for one in estimates:
         groups.setdefault((one.spec.paper, one.spec.task, one.spec.labelled_method), []).append(one)
+    lines = []
     for (paper, task, method), group in groups.items():
         first = group[0]
-        table.add_row(
-            paper, task, method, seeds_of(group), f"{first.env_steps:,}", describe_duration(first.wall_s),
-            f"{first.memory_mib:,} MiB", describe_disk([first]), first.basis,
-        )  # fmt: skip
+        cells = [
+            method, seeds_of(group), f"{first.env_steps:,}", describe_duration(first.wall_s),
+            f"{first.memory_mib:,} MiB", describe_disk([first]),
+        ]  # fmt: skip
+        lines.append(Line(cells, f"time and disk a run: {first.basis}", f"{paper}  {task}"))
+    table = lined_table(("method", "seeds", "env steps", "time a run", "memory", "disk"), lines, right=range(2, 6))
     papers = {paper for paper, _, _ in groups}
     return Group(table, Text(), totals(estimates)) if len(papers) > 1 else table
 

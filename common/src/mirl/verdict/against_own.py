@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mirl.suite.experiments import Budget, Experiments
+from mirl.suite.lines import Line, lined_table
 from mirl.suite.own import OwnRuns
 from mirl.suite.records import LEAST_SEEDS, Record, Reference
 from mirl.suite.results import metric_value, read_references
@@ -27,7 +28,7 @@ from mirl.verdict.judgement import (
     show_p,
 )
 from mirl.verdict.statistics import Interval, improvement_interval, improvement_p, mean_interval, summarise
-from mirl.verdict.tables import Line, lined_table, with_spread
+from mirl.verdict.tables import with_spread
 
 
 class AgainstMethod(Record):

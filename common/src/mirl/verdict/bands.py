@@ -9,11 +9,11 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from mirl.suite.lines import Line, lined_table
 from mirl.suite.record_tables import read_table, write_table
 from mirl.suite.records import FIRST_SUFFIX, Band, FirstValue
 from mirl.verdict.judgement import decimals, show_interval
 from mirl.verdict.regression import ROUNDING, Judged, Measurement, half_width, record
-from mirl.verdict.tables import Line, lined_table
 
 
 def bands_path(root: Path, paper: str) -> Path:

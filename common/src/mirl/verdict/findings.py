@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from mirl.suite.lines import Line, lined_table
 from mirl.verdict.coincidences import STEP, Coincidence, Tally
 from mirl.verdict.coverage import PROMISE, Coverage
 from mirl.verdict.reported import Recomputed
 from mirl.verdict.simulation import Rates, Truth
-from mirl.verdict.tables import Line, lined_table
 
 
 def render_stated(found: Sequence[Recomputed]) -> RenderableType:

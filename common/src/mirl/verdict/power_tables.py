@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from mirl.suite.lines import Line, lined_table
 from mirl.verdict.judgement import LEVEL, decimals
 from mirl.verdict.power import ClaimPower, PowerRow, expected_by_chance
-from mirl.verdict.tables import Line, lined_table, with_spread
+from mirl.verdict.tables import with_spread
 
 HEADS = ("method", "reported", "n", "our n", "margin", "equivalent if equal", "worse if 2 margins worse")
 LIKELY = 0.5

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.rule import Rule
 from rich.text import Text
 
+from mirl.suite.lines import Line, lined_table
 from mirl.verdict.claims import ClaimRow
 from mirl.verdict.comparison import Comparison, ComparisonRow, CurveOfSeeds
 from mirl.verdict.judgement import decimals, show_interval, show_p
 
-COLOURS = {
-    "equivalent": "green", "holds": "green", "within": "green", "better": "cyan", "worse": "red", "fails": "red",
-    "outside": "red", "failed": "red", "inconclusive": "yellow",
-}  # fmt: skip
-
 QUESTIONED = "(?)"
 """Behind a reported number that is questioned."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of a table."""
-
-    cells: Sequence[str]
-    """The last one is the verdict."""
-    sentence: str = ""
-    """Shown beneath."""
-    section: str = ""
-    """Shown above, where it differs from the line before."""
 
 
 def render(comparison: Comparison, task: str | None = None, method: str | None = None) -> RenderableType:
@@ -183,41 +164,3 @@ def cells_of_claim(claim: ClaimRow) -> list[str]:
 
 def claim_sentence(claim: ClaimRow) -> str:
     return f"“{claim.statement}” ({claim.source}): {claim.reason}"
-
-
-def lined_table(heads: Sequence[str], lines: Sequence[Line]) -> RenderableType:
-    """Aligned lines under their sections; sentences use the whole width, and one that all lines share comes once."""
-    sentences = {one.sentence for one in lines}
-    shared = sentences.pop() if len(lines) > 1 and len(sentences) == 1 else ""
-    columns = zip(heads, *(one.cells for one in lines), strict=True)
-    widths = [max(len(cell) for cell in column) for column in columns]
-    parts: list[RenderableType] = [aligned(heads, widths, "bold"), Rule(style="dim", characters="─")]
-    section = ""
-    for one in lines:
-        if one.section != section:
-            section = one.section
-            parts.append(heading(section))
-        parts.append(aligned(one.cells, widths, colour_of(one.cells[-1])))
-        if one.sentence and not shared:
-            parts.append(Padding(Text(one.sentence, style="dim"), (0, 0, 0, 6)))
-    if shared:
-        parts.append(Text(shared, style="dim"))
-    return Group(*parts)
-
-
-def colour_of(verdict: str) -> str:
-    return "yellow" if verdict.endswith(("above the floor", "all methods are")) else COLOURS.get(verdict, "")
-
-
-def aligned(cells: Sequence[str], widths: Sequence[int], last_style: str) -> Text:
-    """One line, its last cell coloured."""
-    text = Text("  ", no_wrap=True, style="bold" if last_style == "bold" else "")
-    for cell, width in zip(cells[:-1], widths, strict=False):
-        text.append(cell.ljust(width) + "  ")
-    return text.append(cells[-1], style=last_style)
-
-
-def heading(section: str) -> Text:
-    """The first word stands out."""
-    name, _, rest = section.partition("  ")
-    return Text.assemble((name, "bold"), (f"  {rest}" if rest else "", "dim"), no_wrap=True, overflow="ellipsis")
