@@ -29,8 +29,8 @@ from toy.driver import complaint, contents, record, toy, train
 
 RUN = "--task line --method drift --seed 0 --run-dir {dir}"
 BAD = {
-    "trian": "no command 'trian'; did you mean train? (commands: train, evaluate, film, policy, demo, describe, bench)",
-    "fly": "no command 'fly' (commands: train, evaluate, film, policy, demo, describe, bench)",
+    "trian": "no command 'trian'; did you mean train? (commands: train, evaluate, film, policy, demo, describe, bench, probe)",
+    "fly": "no command 'fly' (commands: train, evaluate, film, policy, demo, describe, bench, probe)",
     "train": "--task is needed (line, plane)",
     "train --task line": "--method is needed (random_walk, drift)",
     "train --task line --method drift --run-dir {dir}": "--seed is needed",
@@ -100,7 +100,7 @@ def test_a_paper_may_have_commands_of_its_own(capsys: pytest.CaptureFixture[str]
     assert "  count_words count words\n" in capsys.readouterr().out
     assert main(paper, ["count"]) == 2
     assert (
-        "did you mean count_words? (commands: train, evaluate, film, policy, demo, describe, bench, count_words)"
+        "did you mean count_words? (commands: train, evaluate, film, policy, demo, describe, bench, probe, count_words)"
         in (capsys.readouterr().err)
     )
 

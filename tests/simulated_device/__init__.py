@@ -17,9 +17,9 @@ What it cannot see, and only a card shows:
 - a generator's numbers: a card draws others from the same seed;
 - memory that runs out, fragments or is pinned; it says that nothing is allocated;
 - streams, events and races: every operation is done when it returns, so that a non-blocking copy is always in time;
-- which of ATen's operations are one kernel there and many here, or the other way: a fused GRU, LSTM or attention of
-  cuDNN is one launch or few, and is counted as the operations that a CPU makes of it; an operation that is several
-  kernels (a sort, a large reduction) is counted once;
+- which of ATen's operations are one kernel there and many here, or the other way: a GRU or LSTM is counted as one
+  launch forwards and one backwards, where cuDNN launches some; an operation that is several kernels (a sort, a
+  large reduction) is counted once;
 - device code in other threads and processes, CUDA graphs, torch.compile, custom kernels, several cards;
 - inner calls of functions that PyTorch wrote in Python (`deepcopy` apart) that ask for a tensor's device by themselves;
 - times: a launch costs here what a CPU takes for all of it.
@@ -40,10 +40,13 @@ __all__ = ["Counts", "simulated_device"]
 
 
 @contextmanager
-def simulated_device() -> Iterator[Counts]:
-    """A block in which PyTorch has one card; what is done with it is counted."""
+def simulated_device(fused: bool = True) -> Iterator[Counts]:
+    """A block in which PyTorch has one card; what is done with it is counted.
+
+    fused: a GRU or LSTM is one launch forwards and one backwards, else what a CPU makes of it.
+    """
     placement, counts = Placement(), Counts()
     operations = Operations(placement, counts)
-    calls = Calls(placement, operations)
+    calls = Calls(placement, operations, fused)
     with card(placement, counts), calls.in_backward_passes(), operations, calls:
         yield counts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
@@ -20,20 +20,24 @@ MAKERS_FROM_DATA = ("tensor", "as_tensor", "asarray", "new_tensor", "scalar_tens
 class Calls(TorchFunctionMode):
     """Answers what the real tensors, which all lie on the CPU, would answer otherwise."""
 
-    def __init__(self, placement: Placement, operations: Operations) -> None:
+    def __init__(self, placement: Placement, operations: Operations, fused: bool = True) -> None:
+        """fused: count a GRU or LSTM as one launch forwards and one back, else as what a CPU makes of it."""
         super().__init__()
+        self.fused = fused
         self.placement, self.operations, self.counts = placement, operations, operations.counts
         self.pinned = Placement()
         self.answers: dict[str, Callable[..., Any]] = {
             "to": self.to, "cuda": self.cuda, "cpu": self.cpu, "numpy": self.numpy, "__array__": self.as_array,
             "tolist": self.tolist, "pin_memory": self.pin_memory, "is_pinned": lambda _, tensor: self.is_pinned(tensor),
             "get_device": lambda _, tensor: 0 if self.placement.holds(tensor) else -1, "__deepcopy__": self.deepcopy,
-            "one_hot": self.one_hot,
+            "one_hot": self.one_hot, "gru": self.recurrent, "lstm": self.recurrent,
             **dict.fromkeys(MAKERS_FROM_DATA, self.from_data),
         }  # fmt: skip
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
+        if isinstance(func, torch._ops.OpOverload):  # what another mode hands on, which was a call before
+            return func(*args, **kwargs)
         name = getattr(func, "__name__", "")
         if name in ("__get__", "__set__"):
             return self.attribute(func, name, args)
@@ -165,6 +169,18 @@ class Calls(TorchFunctionMode):
             self.placement.put(made)
         return made
 
+    def recurrent(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """cuDNN's GRU and LSTM: one operation for all times and layers, and one for the way back."""
+        given = list(tensors_in(args))
+        data, *others = [tensor for tensor in given if tensor.is_floating_point()]
+        where = self.placement.holds(data)
+        if any(self.placement.holds(other) != where for other in others):
+            raise RuntimeError(f"{func.__name__}: expected all tensors to be on the same device (simulated device)")
+        if not where or not self.fused:
+            with self.asked(where):
+                return func(*args, **kwargs)
+        return fused(func, args, kwargs, self)
+
     # Looking at what is in them
 
     def numpy(self, func: Any, tensor: Tensor, *, force: bool = False) -> Any:
@@ -204,3 +220,53 @@ def copied(tensor: Tensor, placement: Placement, on_device: bool) -> Tensor:
         if on_device:
             placement.put(made)
     return made
+
+
+def fused(func: Any, args: Any, kwargs: Any, calls: Calls) -> Any:
+    """Call `func`, whose results are tensors, so that nothing below sees more of it than one launch each way."""
+    given = [tensor for tensor in tensors_in(args) if tensor.is_floating_point()]
+
+    def run(replaced: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        left = iter(replaced)
+
+        def exchanged(value: Any) -> Any:
+            if isinstance(value, (list, tuple)):
+                return type(value)(exchanged(one) for one in value)
+            return next(left) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+        found: tuple[Tensor, ...] = func(*exchanged(args), **kwargs)
+        return found
+
+    return Fused.apply(run, func.__name__, calls, *given)  # type: ignore[no-untyped-call]
+
+
+class Fused(torch.autograd.Function):
+    """One operation with a derivative, whatever it is made of."""
+
+    @staticmethod
+    def forward(ctx: Any, run: Any, name: str, calls: Calls, *given: Tensor) -> tuple[Tensor, ...]:
+        ctx.calls, ctx.name = calls, name
+        calls.counts.launches[name] += 1
+        with torch._C._DisableTorchDispatch():
+            if any(ctx.needs_input_grad):
+                ctx.given = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in given]
+                with torch.enable_grad():
+                    ctx.made = run(ctx.given)
+                made = tuple(tensor.detach() for tensor in ctx.made)
+            else:
+                made = tuple(run(given))
+        for tensor in made:
+            calls.placement.put(tensor)
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        ctx.calls.counts.launches[f"{ctx.name} backwards"] += 1
+        wanted = [tensor for tensor in ctx.given if tensor.requires_grad]
+        with torch._C._DisableTorchDispatch():
+            found = iter(torch.autograd.grad(ctx.made, wanted, gradients, allow_unused=True))
+        back = [next(found) if tensor.requires_grad else None for tensor in ctx.given]
+        for gradient in back:
+            if gradient is not None:
+                ctx.calls.placement.put(gradient)
+        return None, None, None, *back

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
+
 from mirl.paper import Paper, main
 from mirl.run import Run
 from simulated_device import Counts, simulated_device
@@ -48,3 +50,25 @@ def stopped_at_its_first_row() -> Iterator[None]:
 
     with patch.object(Run, "log", logged):
         yield
+
+
+def same_on_both(paper: Paper, task: str, method: str, losses: float = 1e-4, learnt: float = 1e-3) -> None:
+    """Whether one update on the device, at small sizes, comes to what it comes to on the CPU.
+
+    losses: the largest relative difference; learnt: the largest distance between the gradients of a network's part,
+    over their length. What runs here is the same arithmetic; the order of operations differs where a paper has a
+    faster path for CPUs.
+    """
+    assert paper.probe is not None
+    here = paper.probe(task, method, "cpu", True)
+    expected = {name: float(value) for name, value in here.update().items()}
+    wanted = {name: value.detach().clone() for name, value in here.learnt().items()}
+    with simulated_device():
+        there = paper.probe(task, method, "cuda", True)
+        found = {name: float(value) for name, value in there.update().items()}
+        given = {name: value.detach().cpu() for name, value in there.learnt().items()}
+    assert found == pytest.approx(expected, rel=losses, abs=1e-6)
+    assert given.keys() == wanted.keys()
+    assert any(bool(value.any()) for value in wanted.values()), "nothing was learnt"
+    for name, value in wanted.items():
+        assert float((given[name] - value).norm()) <= learnt * float(value.norm()) + 1e-7, name

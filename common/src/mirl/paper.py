@@ -13,6 +13,7 @@ from typing import Any
 from mirl.config import ConfigError, no_such
 from mirl.files import describe_os_error
 from mirl.film import Film
+from mirl.probe import Probe
 from mirl.run import Header, Interrupted, Run
 from mirl.terminal import speak_plainly
 from mirl.workers import WorkerDiedError
@@ -25,6 +26,7 @@ COMMANDS = {
     "demo": "train, evaluate and print the comparison",
     "describe": "tasks, methods, config fields with units and sources, parameter counts",
     "bench": "measure acting, updating and both together, beside the machine's own speed",
+    "probe": "one update on a device, to be held against another's: losses, gradients, time, launches, memory",
 }
 """Each is a module of mirl.commands, loaded when it is asked for."""
 
@@ -78,6 +80,8 @@ class Paper:
     policy: Callable[[Path, Path], None] | None = None
     """(folder of a checkpoint, empty folder): write there the files that `evaluate` reads of a checkpoint, with zeros
     for what only training needs (see mirl.policy.blank). None where even so they would be too large to publish."""
+    probe: Callable[[str, str, str, bool], Probe] | None = None
+    """(task, method, device, whether small) -> what can be compared, counted and timed there."""
     programs: tuple[str, ...] = ()
     """Scripts of the original that a command line may begin with, in whatever folder."""
     commands: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)

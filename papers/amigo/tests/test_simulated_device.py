@@ -10,7 +10,7 @@ import pytest
 from amigo.__main__ import PAPER
 
 sys.path.append(str(Path(__file__).parents[3] / "tests"))
-from simulated_device.runs import whole_life
+from simulated_device.runs import same_on_both, whole_life
 
 SMALL = (
     "--task Empty-5x5 --seed 0 --num-actors 2 --batch-size 2 --unroll-length 4 --evaluation-episodes 1 --log-every 16 "
@@ -27,3 +27,8 @@ def test_a_method_lives_on_the_device(tmp_path: Path, method: str):
 def test_an_lstm_lives_there_too(tmp_path: Path):
     words = [*SMALL.split(), "--method", "amigo", "--generator-batch-size", "6", "--use-lstm"]
     whole_life(PAPER, words, tmp_path / "run", "--episodes", "1")
+
+
+@pytest.mark.parametrize("method", PAPER.methods)
+def test_an_update_comes_to_the_same_there(method: str):
+    same_on_both(PAPER, "Empty-5x5", method)

@@ -18,7 +18,7 @@ from mirl.paper import main
 
 sys.path.append(str(Path(__file__).parents[3] / "tests"))
 from simulated_device import simulated_device
-from simulated_device.runs import whole_life
+from simulated_device.runs import same_on_both, whole_life
 
 SMALL = (
     "--task heaven_hell --seed 0 --total-env-steps 120 --start-training 1 --batch-size 2 --eval-interval 1 "
@@ -76,3 +76,8 @@ def test_stages_alone_run_there(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_a_robots_run_lives_there(tmp_path: Path):
     whole_life(PAPER, ROBOT.split(), tmp_path / "run", "--episodes", "1")
+
+
+@pytest.mark.parametrize("method", PAPER.methods)
+def test_an_update_comes_to_the_same_there(method: str):
+    same_on_both(PAPER, "heaven_hell", method)

@@ -200,7 +200,7 @@ def test_the_critics_look_ahead_with_the_target_of_v_and_not_with_v(double: None
             for parameter in agent.networks["target_value"].parameters():
                 parameter.add_(0.1)
         expected = plain.pearl.losses(agent, batch, context, noise)["critic"]
-        found.append(agent.update(batch, context, noise)["loss/critic"])
+        found.append(float(agent.update(batch, context, noise)["loss/critic"]))
         assert found[-1] == pytest.approx(float(expected.detach()), rel=1e-8)
     assert found[0] != pytest.approx(found[1], rel=1e-3)
 

@@ -10,7 +10,7 @@ import pytest
 from mime.__main__ import PAPER
 
 sys.path.append(str(Path(__file__).parents[3] / "tests"))
-from simulated_device.runs import whole_life
+from simulated_device.runs import same_on_both, whole_life
 
 GRADIENT_BASED = (
     "--task wide_ring --seed 0 --fast-batch-size 2 --meta-batch-size 2 --evaluation-batches 1 --evaluation-steps 1 "
@@ -29,3 +29,8 @@ def test_a_method_lives_on_the_device(tmp_path: Path, method: str):
     exploring = ["--dyn-first-updates", "2", "--pre-epochs", "0"] if method in ("mime", "maml_expl") else []
     sizes = PEARL if method == "pearl" else GRADIENT_BASED
     whole_life(PAPER, [*sizes.split(), "--method", method, *exploring], tmp_path / "run")
+
+
+@pytest.mark.parametrize("method", PAPER.methods)
+def test_an_update_comes_to_the_same_there(method: str):
+    same_on_both(PAPER, "wide_ring", method)

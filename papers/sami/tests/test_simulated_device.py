@@ -10,7 +10,7 @@ import pytest
 from sami.__main__ import PAPER
 
 sys.path.append(str(Path(__file__).parents[3] / "tests"))
-from simulated_device.runs import whole_life
+from simulated_device.runs import same_on_both, whole_life
 
 SMALL = (
     "--task halfcheetah --seed 0 --horizon 4 --learning-starts 5 --train-freq 6 --slots 2 --batch-size 4 "
@@ -29,3 +29,8 @@ def test_a_method_lives_on_the_device(tmp_path: Path, method: str):
 @pytest.mark.parametrize("change", ["--first-context clean", "--contrastive-loss softmax", "--task panda"])
 def test_what_else_a_config_asks_for_lives_there(tmp_path: Path, change: str):
     whole_life(PAPER, [*SMALL.split(), "--method", "saccm", *CONTRAST.split(), *change.split()], tmp_path / "run")
+
+
+@pytest.mark.parametrize("method", PAPER.methods)
+def test_an_update_comes_to_the_same_there(method: str):
+    same_on_both(PAPER, "halfcheetah", method)

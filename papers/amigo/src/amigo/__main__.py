@@ -10,6 +10,7 @@ from amigo.describe import parameter_counts
 from amigo.evaluate import SETTINGS, evaluate, play_weights
 from amigo.files import OUTPUTS
 from amigo.original import translate
+from amigo.probe import probe
 from amigo.state import write_policy
 from amigo.train import train
 from mirl.paper import Paper, main
@@ -27,6 +28,7 @@ PAPER = Paper(
     settings=SETTINGS,
     parameter_counts=parameter_counts,
     bench=bench,
+    probe=probe,
     original=translate,
     versions=torch_versions,
     outputs=OUTPUTS,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from mirl.sending import sent
+
 
 @dataclass(frozen=True)
 class Unrolls:
@@ -74,9 +76,10 @@ class Unrolls:
 
 
 def moved_together(tensors: Sequence[Tensor], device: str) -> list[Tensor]:
-    """The tensors on a device by one copy: each copy is a wait, whatever its size."""
+    """The tensors on a device by one copy, as each has its price whatever its size; to the CPU it is a wait."""
     wide_first = sorted(range(len(tensors)), key=lambda i: -tensors[i].element_size())  # so that all are aligned
-    flat = torch.cat([tensors[i].contiguous().view(-1).view(torch.uint8) for i in wide_first]).to(device)
+    flat = torch.cat([tensors[i].contiguous().view(-1).view(torch.uint8) for i in wide_first])
+    flat = flat.to(device) if device == "cpu" else sent(flat, device)
     moved, start = dict.fromkeys(wide_first, flat), 0
     for i in wide_first:
         end = start + tensors[i].numel() * tensors[i].element_size()

@@ -10,6 +10,7 @@ from mi_asym.describe import parameter_counts
 from mi_asym.envs import TASKS
 from mi_asym.evaluate import SETTINGS, evaluate
 from mi_asym.original import SCRIPTS, translate
+from mi_asym.probe import probe
 from mi_asym.replay_command import run_replay
 from mi_asym.stage_commands import run_collect, run_pretrain
 from mi_asym.stages import check
@@ -30,6 +31,7 @@ PAPER = Paper(
     settings=SETTINGS,
     parameter_counts=parameter_counts,
     bench=bench,
+    probe=probe,
     original=translate,
     versions=torch_versions,
     check=check,

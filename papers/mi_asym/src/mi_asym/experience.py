@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from mi_asym.networks.embedders import Distinct, distinct_rows
 from mi_asym.networks.packing import Packing
 from mi_asym.replay import Columns, Sequences
 from mi_asym.streams import generator
+from mirl.sending import sent
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,9 @@ class GridSource:
         return [{"observation": observation[k], "state": state[k]} for k in range(len(state))]
 
     def view(self, environments: Any) -> View:
-        observation = self.observations[torch.as_tensor(environments.observation_index).to(self.device)]
-        return View(observation, self.states[torch.as_tensor(environments.state_index).to(self.device)])
+        now = np.stack([environments.observation_index, environments.state_index])
+        observation, state = sent(torch.from_numpy(now), self.device)
+        return View(self.observations[observation], self.states[state])
 
     def batch(self, sequences: Sequences, draw: torch.Generator) -> Batch:
         packing, columns = sequences.packing, sequences.columns
@@ -136,12 +139,14 @@ class RobotSource:
         return torch.rand(self.copies, generator=draw) * (2 * torch.pi)
 
     def view(self, environments: Any) -> View:
-        state = torch.as_tensor(environments.state()).to(self.device)
-        return View(state if self.mdp else torch.as_tensor(environments.observation()).to(self.device), state)
+        state = environments.state()
+        seen = np.stack([state if self.mdp else environments.observation(), state])
+        return View(*sent(torch.from_numpy(seen), self.device))
 
     def batch(self, sequences: Sequences, draw: torch.Generator) -> Batch:
         packing, columns = sequences.packing, sequences.columns
-        copy = torch.randint(self.copies + 1, (packing.sequences,), generator=draw).to(self.device)[packing.sequence]
+        copies = torch.randint(self.copies + 1, (packing.sequences,), generator=draw)
+        copy = sent(copies, self.device)[packing.sequence]
         angles = torch.cat([columns["angles"].new_zeros(packing.rows, 1), columns["angles"]], 1)
         angle = angles.gather(1, copy[:, None])[:, 0]
         planes = torch.stack([columns["depth"].float(), columns["mask"].float()], 1)

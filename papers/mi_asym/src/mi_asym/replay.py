@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mi_asym.networks.packing import Packing, pack
+from mirl.sending import sent
 
 Columns = Mapping[str, tuple[tuple[int, ...], torch.dtype]]
 """Name -> shape of one slot and type."""
@@ -108,7 +109,7 @@ class Replay:
     def gather(self, starts: Tensor, lengths: Tensor) -> Sequences:
         """The slots of sequences that begin at `starts`, with `lengths` transitions in falling order."""
         packing = pack(lengths, self.device)
-        slots = (starts.to(self.device)[packing.sequence] + packing.time) % self.capacity
+        slots = (sent(starts, self.device)[packing.sequence] + packing.time) % self.capacity
         return Sequences(packing, {name: column[slots] for name, column in self.columns.items()})
 
     def state(self) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def play(
     moments = source.record(environments) if source else []
     while active.any():
         actions = choose(environments, active)
-        outcome = environments.step(actions.cpu().numpy(), active)
+        actions = actions.cpu()  # the one wait of a step
+        outcome = environments.step(actions.numpy(), active)
         totals += outcome.reward * active
         successes |= outcome.success & active
         informed |= getattr(environments, "information", informed) & active
@@ -58,10 +59,10 @@ def play(
         if source:
             terminal = ended if time_out_ends else ended & ~outcome.timed_out
             for k in np.flatnonzero(active):
-                slots[k].append(slot(moments[k], actions[k].cpu(), outcome.reward[k], terminal[k], expert))
+                slots[k].append(slot(moments[k], actions[k], outcome.reward[k], terminal[k], expert))
             moments = source.record(environments)
             for k in np.flatnonzero(ended):  # the slot behind the last transition holds what was seen then
-                slots[k].append(slot(moments[k], torch.zeros_like(actions[k]).cpu(), 0.0, 1.0, 0.0))
+                slots[k].append(slot(moments[k], torch.zeros_like(actions[k]), 0.0, 1.0, 0.0))
         active &= ~ended
     return [
         Episode(

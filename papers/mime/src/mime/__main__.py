@@ -10,6 +10,7 @@ from mime.evaluate import SETTINGS
 from mime.files import OUTPUTS
 from mime.methods import METHODS, check, configure, evaluate_method, parameter_counts, train_method
 from mime.original import PROGRAMS, translate
+from mime.probe import probe
 from mime.state import write_policy
 from mirl.paper import Paper, main
 from mirl.versions import torch_versions
@@ -26,6 +27,7 @@ PAPER = Paper(
     settings=SETTINGS,
     parameter_counts=parameter_counts,
     bench=bench,
+    probe=probe,
     original=translate,
     programs=PROGRAMS,
     versions=torch_versions,

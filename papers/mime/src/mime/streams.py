@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mirl.sending import sent
+
 
 def derived_seed(seed: int, iteration: int, purpose: str) -> int:
     """64 bits keyed by (seed, iteration, purpose)."""
@@ -54,4 +56,5 @@ class Streams:
     def normal(self, purpose: str, *shape: int) -> Tensor:
         """Standard normal float32 numbers of the given shape; each purpose is a stream of its own."""
         source = generator(self.seed, self.iteration, self.prefix + purpose)
-        return torch.randn(*shape, generator=source).to(self.device)
+        drawn: Tensor = sent(torch.randn(*shape, generator=source), self.device)
+        return drawn

@@ -15,6 +15,7 @@ from sami.evaluate import SETTINGS, evaluate
 from sami.fidelity import FIDELITIES, configure
 from sami.files import OUTPUTS
 from sami.original import ALIASES, translate
+from sami.probe import probe
 from sami.settings import TASKS
 from sami.state import write_policy
 from sami.train import train
@@ -31,6 +32,7 @@ PAPER = Paper(
     settings=SETTINGS,
     parameter_counts=parameter_counts,
     bench=bench,
+    probe=probe,
     original=translate,
     versions=versions,
     outputs=OUTPUTS,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mirl.sending import sent
 from sami.streams import generator
 
 
@@ -136,14 +137,15 @@ class TrajectoryBuffer:
         """The trajectories of (count, 2) pairs; `actions_of` names others whose actions stand in their place."""
         lengths = self.lengths_now(chosen)
         time, device = int(lengths.max()), self.arrays["rewards"].device
-        slots, numbers = (torch.from_numpy(column).to(device) for column in chosen.T.copy())
-        others = torch.from_numpy((chosen if actions_of is None else actions_of)[:, 1].copy()).to(device)
+        others = (chosen if actions_of is None else actions_of)[:, 1]
+        columns = np.stack([*chosen.T, others, lengths, self.terminated[chosen[:, 0], chosen[:, 1]]]).astype(np.int64)
+        slots, numbers, others, lengths, terminated = sent(torch.from_numpy(columns), device)
         return Trajectories(
             self.arrays["observations"][slots, numbers, : time + 1],
             self.arrays["actions"][slots, others, :time],
             self.arrays["rewards"][slots, numbers, :time],
-            torch.from_numpy(lengths).to(device),
-            torch.from_numpy(self.terminated[chosen[:, 0], chosen[:, 1]]).to(device),
+            lengths,
+            terminated.bool(),
         )
 
     def before(self, chosen: np.ndarray) -> np.ndarray:

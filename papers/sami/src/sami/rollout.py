@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mirl.sending import sent
 from sami.agent import Agent
 from sami.envs.episodes import Episode, Slots, SlotStep
 from sami.networks import encoder_inputs
@@ -88,7 +89,7 @@ class Player:
         """Play `steps` steps of every slot, the first `random_steps` at random, into `buffer`; episodes that ended."""
         seed, shape = self.agent.seed, (steps, self.slots.n_slots, self.agent.action_size)
         noise = normal(seed, turn, "exploration", *shape, device=self.agent.device.type)
-        moves = uniform(seed, turn, "random actions", *shape).to(self.agent.device) if random_steps else noise
+        moves = sent(uniform(seed, turn, "random actions", *shape), self.agent.device) if random_steps else noise
         taken = []
         for number in range(steps):
             action = moves[number] if number < random_steps else self.sample(noise[number])
@@ -118,9 +119,7 @@ class Player:
 def unpacked(arrays: Sequence[np.ndarray], device: torch.device) -> Sequence[Tensor]:
     """Arrays (slots, ...) as float32 tensors of a device, which they reach in one copy that nobody waits for."""
     packed = torch.from_numpy(np.concatenate(arrays, axis=1, dtype=np.float32, casting="unsafe"))
-    if device.type == "cuda":
-        packed = packed.pin_memory()
-    return torch.split(packed.to(device, non_blocking=True), [array.shape[1] for array in arrays], dim=1)
+    return torch.split(sent(packed, device), [array.shape[1] for array in arrays], dim=1)
 
 
 def store(buffer: TrajectoryBuffer, taken: list[Taken]) -> None:

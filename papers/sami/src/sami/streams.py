@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mirl.sending import sent
+
 
 def derived_seed(seed: int, index: int, purpose: str) -> int:
     """63 bits keyed by (seed, index, purpose)."""
@@ -27,7 +29,8 @@ def chooser(seed: int, index: int, purpose: str) -> np.random.Generator:
 
 def normal(seed: int, index: int, purpose: str, *shape: int, device: str = "cpu") -> Tensor:
     """Standard normal float32 numbers, drawn on the CPU and then moved, so that CPU and GPU see the same."""
-    return torch.randn(*shape, generator=generator(seed, index, purpose)).to(device)
+    drawn: Tensor = sent(torch.randn(*shape, generator=generator(seed, index, purpose)), device)
+    return drawn
 
 
 def uniform(seed: int, index: int, purpose: str, *shape: int) -> Tensor:

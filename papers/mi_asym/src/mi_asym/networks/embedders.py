@@ -47,7 +47,7 @@ class Distinct:
 
 def distinct_rows(table: Tensor, index: Tensor) -> Distinct:
     """`table[index]` as distinct rows; index (steps,)."""
-    if len(table) <= 64:  # sorting would cost more than embedding the few that are left out
+    if len(table) <= 64 or index.is_cuda:  # sorting, and on a card waiting for it, costs more than embedding them all
         return Distinct(table, index)
     present, where = torch.unique(index, return_inverse=True)
     return Distinct(table[present], where)

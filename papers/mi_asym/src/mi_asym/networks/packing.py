@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mirl.sending import sent
+
 
 @dataclass(frozen=True)
 class Packing:
@@ -52,4 +54,5 @@ def pack(lengths: Tensor, device: str | torch.device = "cpu") -> Packing:
     time, sequence = running.nonzero(as_tuple=True)
     after = torch.arange(int(sizes[0]), len(time))
     before = after - sizes[time[after] - 1]  # the block of the time before has that many rows, in the same order
-    return Packing(sizes, *(index.to(device) for index in (time, sequence, before)))
+    indices = time, sequence, before
+    return Packing(sizes, *sent(torch.cat(indices), device).split([len(index) for index in indices]))

@@ -20,6 +20,7 @@ from mi_asym.pretrain import PretrainingStopped, Report, Row, write_table, write
 from mi_asym.representation.samples import Samples, part_of, samples_of
 from mi_asym.streams import generator
 from mirl.config import ConfigError
+from mirl.sending import sent
 
 VERSION = 2
 """Of what is learnt here: a change that alters it raises this, so that old results are not found."""
@@ -71,13 +72,13 @@ def learn_belief_features(
     for epoch in range(config.features_epochs):
         draw = generator(config.collect_seed, epoch, "belief features epoch")
         chosen = torch.randperm(len(samples), generator=draw)[: len(samples) // size * size].view(-1, size)
-        totals = torch.zeros(())
+        totals = torch.zeros((), device=device)
         for batch in chosen:
-            loss = features_loss(features, predictor, samples, batch.to(device), config, draw)
+            loss = features_loss(features, predictor, samples, sent(batch, device), config, draw)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            totals += loss.detach().cpu()
+            totals += loss.detach()
         rows.append({"total": float(totals) / len(chosen)})
         report(epoch, rows[-1])
         if should_stop():
@@ -98,8 +99,8 @@ def features_loss(
     """beta KL + dynamics + 10 reward, on the samples `chosen`."""
     states = part_of(samples.states, samples.state[chosen], samples.next_state[chosen])
     mean, sd = features.distribution(states.values)
-    drawn = torch.randn(len(chosen), BeliefFeatures.SIZE, generator=draw).to(mean.device)
-    sampled = mean[states.now] + sd[states.now] * drawn
+    drawn = torch.randn(len(chosen), BeliefFeatures.SIZE, generator=draw)
+    sampled = mean[states.now] + sd[states.now] * sent(drawn, mean.device)
     predicted = predictor.body(torch.cat([sampled, samples.action[chosen]], 1))
     following, reward = predicted[:, :-1], predicted[:, -1]
     dynamics = next_feature_loss(following, mean.detach()[states.following], samples.followed[chosen])

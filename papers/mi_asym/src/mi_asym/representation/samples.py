@@ -10,6 +10,9 @@ from torch import Tensor
 
 from mi_asym.collect import Data
 
+VECTOR = 256
+"""Numbers of an input up to which it is no image."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -69,7 +72,7 @@ def samples_of(data: Data, one_hot: int = 0) -> Samples:
 
 def distinct_inputs(inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Rows without repetitions, and the row of each input; images are compared through a hash of their bytes."""
-    if inputs.shape[1] <= 256:
+    if inputs.shape[1] <= VECTOR:
         values, index = torch.unique(inputs, dim=0, return_inverse=True)
         return values, index
     rows: dict[bytes, int] = {}
@@ -86,9 +89,14 @@ def distinct_inputs(inputs: Tensor) -> tuple[Tensor, Tensor]:
 
 def part_of(table: Tensor, now: Tensor, following: Tensor) -> Part:
     """The inputs that a batch uses, each once; now and following (batch,)."""
-    if len(table) <= 64:
-        return Part(table, now, following, torch.bincount(now, minlength=len(table)).to(torch.float32))
+    if len(table) <= 64 or (now.is_cuda and table.shape[1] <= VECTOR):  # a card would be waited for
+        return Part(table, now, following, counted(now, len(table)))
     present, where = torch.unique(torch.cat([now, following]), return_inverse=True)
     now, following = where[: len(now)], where[len(now) :]
-    counts = torch.bincount(now, minlength=len(present)).to(torch.float32)
-    return Part(table[present].float(), now, following, counts)
+    return Part(table[present].float(), now, following, counted(now, len(present)))
+
+
+def counted(index: Tensor, rows: int) -> Tensor:
+    """(rows,) how often each row is named by `index`; float32. `bincount` would look for the largest."""
+    counts = torch.zeros(rows, device=index.device)
+    return counts.scatter_add_(0, index, torch.ones_like(index, dtype=torch.float32))

@@ -78,8 +78,8 @@ class PearlAgent:
 
     # Learning
 
-    def update(self, batch: Tensor, context: Tensor, noise: tuple[Tensor, Tensor]) -> dict[str, float]:
-        """One gradient step of everything; returns losses.
+    def update(self, batch: Tensor, context: Tensor, noise: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """One gradient step of everything; returns losses, which nobody has waited for.
 
         batch: (tasks, rows, width); context: (tasks, context, width); noise: standard normal, of the latent variables
         (tasks, latent) and of the actions (tasks, rows, actions). The encoder learns from the critics alone.
@@ -107,7 +107,7 @@ class PearlAgent:
         policy = policy_loss(log_probability, least_q, policy_mean, policy_log_sd)
         self.step(policy, ["policy"])
         losses = {"critic": critics, "value": values, "policy": policy, "encoder_kl": divergence}
-        return {f"loss/{name}": float(loss.detach()) for name, loss in losses.items()}
+        return {f"loss/{name}": loss.detach() for name, loss in losses.items()}
 
     def step(self, loss: Tensor, names: Iterable[str]) -> None:
         """One Adam step of the named networks, and of no other, along the gradient of `loss`."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mirl.config import ConfigError
 from mirl.files import sha256, write_atomically
+from mirl.sending import sent
 
 Role = Literal["begins", "joins", "apart"]
 """Added transitions begin a new context of their task, join its context, or stay apart from it."""
@@ -80,11 +81,9 @@ class Replay:
         self, tasks: Sequence[int], ranges: Sequence[tuple[int, int]], number: int, generator: torch.Generator
     ) -> Tensor:
         """Rows of each task out of its range."""
-        picked = []
-        for task, (start, stop) in zip(tasks, ranges, strict=True):
-            index = torch.randint(start, stop, (number,), generator=generator)
-            picked.append(self.rows[task][index.to(self.rows[task].device)])
-        return torch.stack(picked)
+        chosen = [torch.randint(start, stop, (number,), generator=generator) for start, stop in ranges]
+        indices = sent(torch.stack(chosen), self.rows[0].device)
+        return torch.stack([self.rows[task][index] for task, index in zip(tasks, indices, strict=True)])
 
     # Kept beside the checkpoints, in shards that are written once
 

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mime.pearl.agent import PearlAgent
 from mime.pearl.config import PearlConfig
@@ -18,6 +19,7 @@ from mime.streams import Streams
 from mirl.allocator import keep_freed_memory
 from mirl.arithmetic import set_up_torch
 from mirl.run import Run
+from mirl.sending import sent
 
 
 def train(run: Run, config: PearlConfig) -> None:
@@ -37,14 +39,14 @@ def train(run: Run, config: PearlConfig) -> None:
             state.env_step += collect_data(run, state, Sampler(world, agent, draw))
             state.updates_left = config.num_train_steps_per_itr
             seconds["time/collect_s"] = time.perf_counter() - start
-        start, losses = time.perf_counter(), dict[str, float]()
+        start, losses = time.perf_counter(), dict[str, Tensor]()
         while state.updates_left and not run.stop_requested:
             losses = update(agent, replay, draw, state.updates_left)
             state.updates_left -= 1
         seconds["time/update_s"] = time.perf_counter() - start
         if not state.updates_left:
             state.iteration += 1
-            run.log(state.env_step, losses | seconds)
+            run.log(state.env_step, {**losses, **seconds})
             if state.env_step < config.total_env_steps:
                 run.log(state.env_step, metrics_of(play_test(world, agent, config)))
         if run.should_save(state.env_step):
@@ -72,7 +74,7 @@ def statistics(phase: list[Episodes], prefix: str) -> dict[str, float]:
     return {prefix + name: float(np.average([one[name] for one in each], weights=weights)) for name in each[0]}
 
 
-def update(agent: PearlAgent, replay: Replay, draw: Streams, left: int) -> dict[str, float]:
+def update(agent: PearlAgent, replay: Replay, draw: Streams, left: int) -> dict[str, Tensor]:
     """One gradient step on a batch of training tasks; `left` tells it from the iteration's others."""
     config = agent.config
     source = torch.Generator().manual_seed(draw.seed_for(f"update {left}"))
@@ -81,7 +83,7 @@ def update(agent: PearlAgent, replay: Replay, draw: Streams, left: int) -> dict[
     batch = replay.sample(tasks, config.batch_size, source)
     of_latent = torch.randn(len(tasks), config.latent_size, generator=source)
     of_actions = torch.randn(len(tasks), config.batch_size, agent.action_size, generator=source)
-    return agent.update(batch, context, (of_latent.to(agent.device), of_actions.to(agent.device)))
+    return agent.update(batch, context, (sent(of_latent, agent.device), sent(of_actions, agent.device)))
 
 
 def finish(run: Run, world: World, agent: PearlAgent, config: PearlConfig) -> None:
