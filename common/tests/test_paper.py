@@ -20,7 +20,7 @@ from mirl import manifest
 from mirl.checkpoint import load_checkpoint
 from mirl.commands import train as train_command
 from mirl.config import ConfigError
-from mirl.paper import main
+from mirl.paper import COMMANDS, main
 from mirl.sinks import name_of
 from toy import driver
 from toy.__main__ import PAPER
@@ -29,8 +29,8 @@ from toy.driver import complaint, contents, record, toy, train
 
 RUN = "--task line --method drift --seed 0 --run-dir {dir}"
 BAD = {
-    "trian": "no command 'trian'; did you mean train? (commands: train, evaluate, film, policy, demo, describe, bench, probe)",
-    "fly": "no command 'fly' (commands: train, evaluate, film, policy, demo, describe, bench, probe)",
+    "trian": f"no command 'trian'; did you mean train? (commands: {', '.join(COMMANDS)})",
+    "fly": f"no command 'fly' (commands: {', '.join(COMMANDS)})",
     "train": "--task is needed (line, plane)",
     "train --task line": "--method is needed (random_walk, drift)",
     "train --task line --method drift --run-dir {dir}": "--seed is needed",
