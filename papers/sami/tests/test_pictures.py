@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mirl.config import ConfigError
-from sami.pictures import draw_contexts, draw_heat_maps, label_of, project, require_umap
+from sami.evaluate import spread
+from sami.pictures import arranged, draw_contexts, draw_heat_maps, label_of, project, require_umap
 from sami.protocol import FRICTIONS, MASSES, TestEpisode, heat, metrics_of
 
 
@@ -76,6 +77,15 @@ def test_heat_maps_are_indexed_by_friction_and_mass(tmp_path: Path):
 )
 def test_a_film_tells_what_was_drawn_for_an_episode(context: dict[str, Any], label: str):
     assert label_of(context) == label
+
+
+def test_a_film_has_a_row_a_setting_and_tuples_from_the_first_to_the_last():
+    assert spread(list(range(9)), 3) == [0, 4, 8]
+    assert spread([5, 6], 3) == [5, 6]
+    pictures = [np.full((2, 3, 3), value, np.uint8) for value in (10, 20, 30)]
+    shown = arranged(pictures, [1, 2])
+    assert shown.shape == (4, 6, 3)
+    assert shown[::2, ::3, 0].tolist() == [[10, 255], [20, 30]]
 
 
 def test_a_setting_is_the_mean_over_tuples_and_skill_rates_divide_by_a_little_more():

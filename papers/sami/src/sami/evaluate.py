@@ -20,7 +20,7 @@ from sami.agent import Agent
 from sami.assembly import make_agent, make_world
 from sami.config import TesacConfig, read_tuples, require_effect, task_set, training_tuples
 from sami.files import write_test_files
-from sami.pictures import PANELS, PANELS_OF_SEVERAL, draw_contexts, draw_heat_maps, film_slots, require_umap
+from sami.pictures import FILMED, PANELS, PANELS_OF_SEVERAL, draw_contexts, draw_heat_maps, film_slots, require_umap
 from sami.protocol import FRICTIONS, MASSES, cell_metrics, heat, metrics_of, run_tests, seed_of_tests
 from sami.rollout import Player
 from sami.settings import SETTINGS as TASK_SETTINGS
@@ -113,9 +113,10 @@ def film_settings(
     finally:
         slots.close()
     told = [f"{name} {', '.join(f'{next(episodes).total_reward:.1f}' for _ in range(count))}" for name, count in rows]
+    part = "an episode" if len(rows) == 1 else f"the first {min(FILMED, config.horizon)} steps of an episode"
     film.tell(
-        f"{task}, an episode on some tuples of each setting, zero-shot, with what was drawn written beneath. Returns:"
-        f" {'; '.join(told)}.",
+        f"{task}, {part} on some tuples of each setting, zero-shot, with what was drawn written beneath. Returns of the"
+        f" whole episodes: {'; '.join(told)}.",
         f"Film of the robots of {task} in {len(rows)} {'row' if len(rows) == 1 else 'rows'}: {', '.join(chosen)}.",
     )
 

@@ -19,8 +19,10 @@ from sami.rollout import Player
 SEED = 42
 """random_state of the original's t-SNE (card 6)."""
 FRAMES_PER_SECOND = 10
-LONGEST_FILM = 100
-"""Frames, whatever the horizon."""
+MOST_FRAMES, MOST_FRAMES_OF_SEVERAL = 200, 60
+"""Of a film of one setting, which shows whole episodes, and of one of several."""
+FILMED = 120
+"""Steps of each episode in a film of several settings: it is as fast as the robots, and small."""
 PANELS, PANELS_OF_SEVERAL = 4, 3
 """Environments side by side in a film of one setting, and of each of several."""
 PANEL_SIZE, BAND = (240, 180), 20
@@ -97,7 +99,8 @@ def draw_heat_maps(
 
 
 def film_slots(film: Film, player: Player, rows: Sequence[tuple[str, int]]) -> list[Episode]:
-    """Film the environments from the start of an episode to its end; the ones that end early keep their last picture.
+    """Play an episode in each of the environments and film it, of several settings the first steps; the ones that end
+    early keep their last picture.
 
     `rows`: for each row of the film the setting it shows and how many of the slots, in order. Returns the episodes in
     the order of the slots.
@@ -109,17 +112,20 @@ def film_slots(film: Film, player: Player, rows: Sequence[tuple[str, int]]) -> l
 
 def frames_of(player: Player, rows: Sequence[tuple[str, int]], ended: dict[int, Episode]) -> Iterator[Frame]:
     """Every picture of `film_slots`; notes the episodes that ended."""
-    count, stride = player.slots.n_slots, -(-player.slots.horizon // LONGEST_FILM)
     names = [name for name, number in rows for _ in range(number)]
+    most, shown = (MOST_FRAMES, player.slots.horizon) if len(rows) == 1 else (MOST_FRAMES_OF_SEVERAL, FILMED)
+    shown = min(shown, player.slots.horizon)
+    stride = -(-shown // most)
     pictures: dict[int, Frame] = {}
     for step in range(player.slots.horizon):
-        if step % stride == 0:
-            pictures |= {slot: frame(player, slot, names[slot]) for slot in range(count) if slot not in ended}
+        if step < shown and step % stride == 0:
+            playing = [slot for slot in range(len(names)) if slot not in ended]
+            pictures |= {slot: frame(player, slot, names[slot]) for slot in playing}
             yield arranged(list(pictures.values()), [number for _, number in rows])
         with torch.no_grad():
             played = player.step(player.agent.actor.best_action(player.features)).played
         ended |= {one.slot: one for one in played.finished if one.slot not in ended}
-        if len(ended) == count:
+        if len(ended) == len(names):
             break
     yield from held(arranged(list(pictures.values()), [number for _, number in rows]), 1.0, FRAMES_PER_SECOND)
 
