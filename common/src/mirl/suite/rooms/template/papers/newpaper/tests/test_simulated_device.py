@@ -1,0 +1,23 @@
+"""Every method on a card that is not there: train, checkpoint, resume, evaluate."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from newpaper.__main__ import PAPER
+
+sys.path.append(str(Path(__file__).parents[3] / "tests"))
+from simulated_device.runs import whole_life
+
+SMALL = (
+    "--task cartpole --seed 0 --episodes-per-update 2 --evaluation-episodes 2 --evaluation-every 0 "
+    "--total-env-steps 200"
+)
+
+
+@pytest.mark.parametrize("method", PAPER.methods)
+def test_a_method_lives_on_the_device(tmp_path: Path, method: str):
+    whole_life(PAPER, [*SMALL.split(), "--method", method], tmp_path / "run", "--episodes", "1")
