@@ -325,7 +325,7 @@ def test_the_template_passes_its_own_tests():
 
 @pytest.mark.slow
 def test_a_new_room_passes_all_that_a_paper_has_to_pass_and_can_be_taken_away(tmp_path: Path):
-    """In a copy of the repository, with an environment of its own made from its lock; ten minutes."""
+    """In a copy of the repository, with an environment of its own made from its lock; up to a quarter of an hour."""
     tracked = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     root = copy([Path(line) for line in tracked.splitlines() if (REPOSITORY / line).is_file()], tmp_path / "copy")
     (root / "common/.venv").symlink_to(REPOSITORY / "common/.venv")

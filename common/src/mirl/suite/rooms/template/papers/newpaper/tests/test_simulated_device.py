@@ -10,7 +10,7 @@ import pytest
 from newpaper.__main__ import PAPER
 
 sys.path.append(str(Path(__file__).parents[3] / "tests"))
-from simulated_device.runs import whole_life
+from simulated_device.runs import same_on_both, whole_life
 
 SMALL = (
     "--task cartpole --seed 0 --episodes-per-update 2 --evaluation-episodes 2 --evaluation-every 0 "
@@ -21,3 +21,8 @@ SMALL = (
 @pytest.mark.parametrize("method", PAPER.methods)
 def test_a_method_lives_on_the_device(tmp_path: Path, method: str):
     whole_life(PAPER, [*SMALL.split(), "--method", method], tmp_path / "run", "--episodes", "1")
+
+
+@pytest.mark.parametrize("method", PAPER.methods)
+def test_an_update_comes_to_the_same_there(method: str):
+    same_on_both(PAPER, "cartpole", method)

@@ -11,6 +11,7 @@ from newpaper.config import CONFIGS, FIDELITIES, TASKS, configure
 from newpaper.describe import parameter_counts
 from newpaper.evaluate import SETTINGS, evaluate
 from newpaper.original import translate
+from newpaper.probe import probe
 from newpaper.state import write_policy
 from newpaper.train import train
 
@@ -26,6 +27,7 @@ PAPER = Paper(
     settings=SETTINGS,
     parameter_counts=parameter_counts,
     bench=bench,
+    probe=probe,
     original=translate,
     versions=torch_versions,
     policy=write_policy,
