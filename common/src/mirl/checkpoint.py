@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
 
@@ -38,6 +38,7 @@ class TrainState(Loadable, Protocol):
 
 State = TypeVar("State", bound=TrainState)
 Part = TypeVar("Part", bound=Loadable)
+Result = TypeVar("Result")
 
 
 def load_checkpoint(directory: Path, state: Part) -> Part:
@@ -45,17 +46,22 @@ def load_checkpoint(directory: Path, state: Part) -> Part:
 
     Raises ConfigError where there is none, where it is damaged, or where it does not fit what it is read into.
     """
-    latest = read_latest(directory)
-    if latest is None:
-        raise ConfigError(f"{directory} has no checkpoint yet")
-    load_into(state, directory, latest)
+    read_checkpoint(directory, state.load)
     return state
 
 
-def load_into(state: Loadable, directory: Path, latest: Mapping[str, Any]) -> None:
-    """Load the checkpoint that `latest` describes. Raises ConfigError where it does not fit what it is read into."""
+def read_checkpoint(directory: Path, read: Callable[[Path], Result]) -> Result:
+    """What `read` makes of the folder of the newest checkpoint of a run directory. Raises as `load_checkpoint` does."""
+    latest = read_latest(directory)
+    if latest is None:
+        raise ConfigError(f"{directory} has no checkpoint yet")
+    return read_files(directory, latest, read)
+
+
+def read_files(directory: Path, latest: Mapping[str, Any], read: Callable[[Path], Result]) -> Result:
+    """What `read` makes of the checkpoint that `latest` describes. Raises ConfigError where they do not fit."""
     try:
-        state.load(directory / "checkpoint" / latest["folder"])
+        return read(directory / "checkpoint" / latest["folder"])
     except (ConfigError, OSError, MemoryError):
         raise
     except Exception as error:  # whatever a framework or an unpickler makes of other names, shapes or foreign files

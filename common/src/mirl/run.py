@@ -15,7 +15,7 @@ from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, SupportsFloat, SupportsInt
 
 from mirl import config as configs
-from mirl.checkpoint import MEND, SEAL, State, TrainState, load_into, read_latest, write_checkpoint
+from mirl.checkpoint import MEND, SEAL, State, TrainState, read_files, read_latest, write_checkpoint
 from mirl.clock import Clock, Progress
 from mirl.config import ConfigError
 from mirl.files import clear_drafts, move_aside, write_json
@@ -118,7 +118,7 @@ class Run:
                 print(
                     "this checkpoint is of an earlier version, whose latest.json has no checksum of its own", flush=True
                 )
-            load_into(state, self.directory, latest)
+            read_files(self.directory, latest, state.load)
             if state.env_step != latest["env_step"]:
                 said = f"its latest.json says env step {latest['env_step']}, its files {state.env_step}"
                 raise ConfigError(f"the checkpoint of {self.directory} contradicts itself: {said}; {MEND}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from mi_asym.experience import Source
 from mi_asym.film import film_episode
 from mi_asym.rollout import Episode, Policy, play
 from mi_asym.stages import untrained
-from mi_asym.state import TrainedAgent
+from mi_asym.state import load_agent
 from mirl.allocator import keep_freed_memory
 from mirl.arithmetic import set_up_torch
-from mirl.checkpoint import load_checkpoint
+from mirl.checkpoint import read_checkpoint
 from mirl.paper import EvaluateOptions
 from mirl.run import Header
 
@@ -59,7 +60,7 @@ def evaluate(directory: Path, header: Header, config: TrainConfig, options: Eval
     device = header.device if header.device == "cpu" or torch.cuda.is_available() else "cpu"
 
     def load(agent: Agent) -> None:
-        load_checkpoint(directory, TrainedAgent(agent))
+        read_checkpoint(directory, partial(load_agent, agent))
 
     return judge_policy(header.task, header.method, config, header.seed, device, load, options)
 

@@ -83,15 +83,9 @@ class TrainState:
         self.replay.load(torch.load(folder / "replay.pt", weights_only=True, map_location="cpu"))
 
 
-class TrainedAgent:
-    """The part of a checkpoint that a judge needs."""
-
-    def __init__(self, agent: Agent) -> None:
-        self.agent = agent
-
-    def load(self, folder: Path) -> None:
-        """Read the agent alone."""
-        self.agent.load(read_agent(folder)["agent"])
+def load_agent(agent: Agent, folder: Path) -> None:
+    """Give an agent what it was in a checkpoint; a judge needs no more of it."""
+    agent.load(read_agent(folder)["agent"])
 
 
 def read_agent(folder: Path) -> dict[str, Any]:

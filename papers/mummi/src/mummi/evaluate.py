@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mirl.checkpoint import load_checkpoint
+from mirl.checkpoint import read_checkpoint
 from mirl.config import ConfigError
 from mirl.paper import EvaluateOptions
 from mirl.run import Header, Run
@@ -21,7 +21,7 @@ from mummi.film import film_episodes
 from mummi.framework import prepare
 from mummi.play import Played, by_agent, play
 from mummi.settings import RATIOS, SETTINGS
-from mummi.state import WeightsAlone
+from mummi.state import load_agent
 from mummi.streams import derived_seed
 from mummi.worlds import open_test_world, source_of
 
@@ -98,7 +98,7 @@ def evaluate(directory: Path, header: Header, config: Config, options: EvaluateO
     if setting not in (SETTINGS[0], *settings_for(config)):
         raise ConfigError(f"--setting {setting} needs natural: without it no sensor goes missing")
     agent = Agent(config, *sizes_of(header.task), header.seed)
-    env_step = load_checkpoint(directory, WeightsAlone(agent)).env_step
+    env_step = read_checkpoint(directory, partial(load_agent, agent))
     episodes = robustness(agent, header, config, header.seed, settings=chosen)
     append_results(directory, env_step, source_of(config), episodes)
     write_robustness(directory, f"evaluation_{setting}", episodes)

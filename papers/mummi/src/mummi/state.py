@@ -73,18 +73,11 @@ class TrainState:
         self.learner.load(state["learner"])
 
 
-class WeightsAlone:
-    """Of a checkpoint, what evaluation needs; it may test before other videos, whose source its results name."""
-
-    def __init__(self, agent: Agent) -> None:
-        self.agent, self.env_step = agent, 0
-
-    def save(self, folder: Path) -> None:
-        raise TypeError("a run is evaluated, not continued")
-
-    def load(self, folder: Path) -> None:
-        load_weights(self.agent, folder)
-        self.env_step = read_json(folder / "state.json")["env_step"]
+def load_agent(agent: Agent, folder: Path) -> int:
+    """Give an agent what it was in a checkpoint, whose env step is returned. It may be tested before other videos than
+    it was trained with: results name their source."""
+    load_weights(agent, folder)
+    return int(read_json(folder / "state.json")["env_step"])
 
 
 def load_weights(agent: Agent, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from mirl.arithmetic import set_up_torch
-from mirl.checkpoint import load_checkpoint
+from mirl.checkpoint import read_checkpoint
 from mirl.config import ConfigError
 from mirl.film import Film
 from mirl.paper import EvaluateOptions
@@ -24,7 +25,7 @@ from sami.pictures import FILMED, PANELS, PANELS_OF_SEVERAL, draw_contexts, draw
 from sami.protocol import FRICTIONS, MASSES, cell_metrics, heat, metrics_of, run_tests, seed_of_tests
 from sami.rollout import Player
 from sami.settings import SETTINGS as TASK_SETTINGS
-from sami.state import LearntState
+from sami.state import load_agent
 from sami.streams import derived_seed
 
 SETTINGS = ("all", *TASK_SETTINGS, "grid", "given")
@@ -84,7 +85,7 @@ def evaluate(directory: Path, header: Header, config: TesacConfig, options: Eval
     folder = directory / "evaluation"
     folder.mkdir(exist_ok=True)
     agent = make_agent(header.task, config, header.seed, device)
-    load_checkpoint(directory, LearntState(agent))
+    read_checkpoint(directory, partial(load_agent, agent))
     metrics: dict[str, float] = {}
     for name, tuples in all_tuples.items():
         results = run_tests(agent, config, header.task, tuples)

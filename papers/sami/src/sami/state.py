@@ -41,15 +41,9 @@ class TrainState:
         self.buffer.load(torch.load(folder / "replay.pt", weights_only=True))
 
 
-class LearntState:
-    """The agent of a checkpoint: neither trajectories nor environments are read."""
-
-    def __init__(self, agent: Agent) -> None:
-        self.agent = agent
-
-    def load(self, folder: Path) -> None:
-        """Read the networks back."""
-        self.agent.load(load_learnt(folder)["agent"])
+def load_agent(agent: Agent, folder: Path) -> None:
+    """Give an agent what it was in a checkpoint; neither trajectories nor environments are read."""
+    agent.load(load_learnt(folder)["agent"])
 
 
 def load_learnt(folder: Path) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from mirl.arithmetic import set_up_torch
-from mirl.checkpoint import load_checkpoint
+from mirl.checkpoint import read_checkpoint
 from mirl.film import Film
 from mirl.run import Run
 from sami.agent import Agent
@@ -22,7 +23,7 @@ from sami.evaluate import film_settings, settings_to_test
 from sami.files import write_test_files, write_training_files
 from sami.protocol import metrics_of, run_tests
 from sami.rollout import Player
-from sami.state import LearntState, TrainState
+from sami.state import TrainState, load_agent
 
 
 def train(run: Run, config: TesacConfig) -> None:
@@ -33,7 +34,7 @@ def train(run: Run, config: TesacConfig) -> None:
     buffer = make_buffer(slots, config, run.seed, run.device)
     state = run.restore(TrainState(agent, Player(slots, agent, run.seed), buffer))
     if config.initial_run and not state.env_step:
-        load_checkpoint(Path(config.initial_run), LearntState(agent))
+        read_checkpoint(Path(config.initial_run), partial(load_agent, agent))
     checkpoint_due = run.clock("checkpoint", config.checkpoint_every)
     write_training_files(run.directory, run.header, config)
 
