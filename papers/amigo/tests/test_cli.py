@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import imageio.v2 as imageio
 import pytest
 import torch
+from paper_runs import Program, records, rows
 
 from amigo.__main__ import PAPER
 from amigo.config import CONFIGS
@@ -24,6 +20,7 @@ from amigo.original import translate
 from mirl.config import ConfigError
 from mirl.paper import main
 
+PROGRAM = Program("amigo")
 SMALL = [
     "--num-actors",
     "4",
@@ -39,30 +36,11 @@ SMALL = [
 ROUND = 4 * 20
 
 
-def command(words: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "amigo", *words]
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(words), capture_output=True, text=True, timeout=170)
-
-
 def train_words(directory: Path, method: str, rounds: int = 10, *more: str) -> list[str]:
     teacher = [] if method == "impala" else ["--generator-batch-size", "6"]
     names = ["train", "--task", "Empty-5x5", "--method", method, "--seed", "0", "--run-dir", str(directory)]
     total = ["--total-env-steps", str(rounds * ROUND), "--evaluation-every", "400"]
     return [*names, "--device", "cpu", *SMALL, *teacher, *total, *more]
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def records(directory: Path) -> list[tuple[str, str, str]]:
-    """What a run measured, without times."""
-    found = [(row["env_step"], row["name"], row["value"]) for row in rows(directory / "metrics.csv")]
-    return [record for record in found if not record[1].startswith("time/")]
 
 
 def updates(directory: Path) -> list[dict[str, str]]:
@@ -201,15 +179,9 @@ def test_a_killed_run_continues_and_ends_equal(tmp_path: Path, kill: signal.Sign
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     words = ["--save-every", "1", *more]
     assert main(PAPER, train_words(whole, method, 40, *words)) == 0
-    stopped = subprocess.Popen(
-        command(train_words(broken, method, 40, *words)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    PROGRAM.stopped(
+        *train_words(broken, method, 40, *words), when=(broken / "checkpoint" / "latest.json").exists, kill=kill
     )
-    deadline = time.monotonic() + 100
-    while not (broken / "checkpoint" / "latest.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    os.kill(stopped.pid, kill)
-    stopped.communicate(timeout=60)
-    assert not (broken / "manifest.json").exists(), "the run ended before it was killed"
     assert main(PAPER, train_words(broken, method, 40, *words)) == 0
     assert records(broken) == records(whole)
     assert updates(broken) == updates(whole)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from paper_runs import Program, records
 
 from mi_asym.__main__ import PAPER
 from mi_asym.collect import load_data
@@ -21,18 +16,11 @@ from mi_asym.stages import cache_folder
 from mirl.config import ConfigError
 from mirl.paper import main
 
+PROGRAM = Program("mi_asym")
 TINY = [
     "--total-env-steps", "260", "--start-training", "2", "--batch-size", "6", "--eval-interval", "1",
     "--eval-episodes", "3", "--smaller-stages", "tiny",
 ]  # fmt: skip
-
-
-def command(words: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "mi_asym", *words]
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(words), capture_output=True, text=True, timeout=170)
 
 
 def train_words(directory: Path, method: str, *more: str, task: str = "heaven_hell") -> list[str]:
@@ -40,18 +28,11 @@ def train_words(directory: Path, method: str, *more: str, task: str = "heaven_he
     return [*names, "--device", "cpu", "--no-tensorboard", *TINY, *more]
 
 
-def records(directory: Path) -> list[tuple[str, str, str]]:
-    """What a run measured, without times."""
-    with (directory / "metrics.csv").open(newline="") as stream:
-        found = [(row["env_step"], row["name"], row["value"]) for row in csv.DictReader(stream)]
-    return [record for record in found if not record[1].startswith("time/")]
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the paper's method, with its stages in a cache beside it."""
     folder = tmp_path_factory.mktemp("runs") / "ours"
-    done = run(*train_words(folder, "ours_gru"))
+    done = PROGRAM.run(*train_words(folder, "ours_gru"))
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -91,16 +72,8 @@ def test_stages_are_made_once_and_found_again(finished: Path, capsys: pytest.Cap
 def test_a_killed_run_continues_and_ends_equal(finished: Path, tmp_path: Path, kill: signal.Signals):
     broken, cache = tmp_path / "broken", tmp_path / "cache"
     words = train_words(broken, "ours_gru")
-    stopped = subprocess.Popen(command(words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 100
-    while not (broken / "checkpoint" / "latest.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(stopped.pid, kill)
-    stopped.communicate(timeout=60)
-    assert not (broken / "manifest.json").exists(), "the run ended before it was killed"
-    resumed = run(*words)
-    assert resumed.returncode == 0, resumed.stderr
-    assert "continuing" in resumed.stdout
+    PROGRAM.stopped(*words, when=(broken / "checkpoint" / "latest.json").exists, kill=kill)
+    PROGRAM.continues(*words)
     assert records(broken) == records(finished)
     assert cache.is_dir()
 
@@ -119,16 +92,11 @@ def test_a_run_that_is_stopped_in_stage_2_goes_on_there(tmp_path: Path):
     ]
     long += ["--pretrain-batch-size", "100", "--aux-batch-size", "6"]
     broken, whole = ([*train_words(tmp_path / name / "run", "ours_gru"), *long] for name in ("broken", "whole"))
-    stopped = subprocess.Popen(command(broken), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 100
-    while not list((tmp_path / "broken").glob("cache/mi_asym/encoders-*/run.lock")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    stopped.send_signal(signal.SIGTERM)
-    _, said = stopped.communicate(timeout=60)
-    assert stopped.returncode == 143
+    folder = tmp_path / "broken"
+    said = PROGRAM.stopped(*broken, when=lambda: list(folder.glob("cache/mi_asym/encoders-*/run.lock")))
     assert "in stage 2, after epoch" in said
     assert list((tmp_path / "broken").glob("cache/mi_asym/encoders-*/pretrain.pt"))
-    assert run(*broken).returncode == run(*whole).returncode == 0
+    assert PROGRAM.run(*broken).returncode == PROGRAM.run(*whole).returncode == 0
     assert records(tmp_path / "broken" / "run") == records(tmp_path / "whole" / "run")
 
 

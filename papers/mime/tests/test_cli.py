@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from paper_runs import Program, records, rows
 from toys import SWITCHES
 
 from mime import figure
@@ -27,6 +22,7 @@ from mirl.config import ConfigError
 from mirl.paper import main
 from mirl.run import Run
 
+PROGRAM = Program("mime")
 SMALL = ["--fast-batch-size", "3", "--meta-batch-size", "2", "--evaluation-batches", "1", "--evaluation-steps", "2"]
 FAST_MIME = ["--dyn-first-updates", "3", "--pre-epochs", "1"]
 ENV_STEPS_PER_ITERATION = 2 * 3 * 100 * 2
@@ -35,14 +31,6 @@ EXPLORATION_COLUMNS = {
     "Dynamics/OldMSELoss", "Dynamics/NewMSELoss", "Train-0/IntrinsicReturns", "Train-0/CombinedReturns",
     "Valid/IntrinsicReturns", "Valid/CombinedReturns", "Eta",
 }  # fmt: skip
-
-
-def command(words: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "mime", *words]
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(words), capture_output=True, text=True, timeout=170)
 
 
 def train_words(directory: Path, method: str, iterations: int = 2, *more: str) -> list[str]:
@@ -62,23 +50,12 @@ def pearl_words(directory: Path, iterations: int, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def records(directory: Path) -> list[tuple[str, str, str]]:
-    """What a run measured, without times."""
-    found = [(row["env_step"], row["name"], row["value"]) for row in rows(directory / "metrics.csv")]
-    return [record for record in found if not record[1].startswith("time/")]
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A finished run of two iterations for each method."""
     folder = tmp_path_factory.mktemp("runs")
     for method in ("maml", "mime"):
-        done = run(*train_words(folder / method, method))
+        done = PROGRAM.run(*train_words(folder / method, method))
         assert done.returncode == 0, done.stderr
     return {method: folder / method for method in ("maml", "mime")}
 
@@ -179,19 +156,10 @@ def test_a_finished_run_is_left_alone(finished: dict[str, Path], capsys: pytest.
 @pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_continues_and_ends_equal(tmp_path: Path, kill: signal.Signals):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert run(*train_words(whole, "mime", 5)).returncode == 0
-    stopped = subprocess.Popen(
-        command(train_words(broken, "mime", 5)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    deadline = time.monotonic() + 60
-    while not saved_iterations(broken) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(stopped.pid, kill)
-    stopped.communicate(timeout=60)
-    assert not (broken / "manifest.json").exists(), "the run ended before it was killed"
-    resumed = run(*train_words(broken, "mime", 5))
-    assert resumed.returncode == 0, resumed.stderr
-    assert "continuing" in resumed.stdout
+    assert PROGRAM.run(*train_words(whole, "mime", 5)).returncode == 0
+    words = train_words(broken, "mime", 5)
+    PROGRAM.stopped(*words, when=(broken / "checkpoint" / "latest.json").exists, kill=kill)
+    PROGRAM.continues(*words)
     assert records(broken) == records(whole)
     assert (broken / "train_result.csv").read_bytes() == (whole / "train_result.csv").read_bytes()
     assert (broken / "test_result.csv").read_bytes() == (whole / "test_result.csv").read_bytes()
@@ -203,18 +171,10 @@ def test_a_killed_run_continues_and_ends_equal(tmp_path: Path, kill: signal.Sign
 def test_a_pearl_run_stopped_between_gradient_steps_continues_and_ends_equal(tmp_path: Path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     steps = ["--num-train-steps-per-itr", "80"]
-    assert run(*pearl_words(whole, 3), *steps).returncode == 0
+    assert PROGRAM.run(*pearl_words(whole, 3), *steps).returncode == 0
     words = [*pearl_words(broken, 3), *steps]
-    stopped = subprocess.Popen(command(words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while not saved_iterations(broken) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(stopped.pid, signal.SIGTERM)
-    stopped.communicate(timeout=60)
-    assert not (broken / "manifest.json").exists(), "the run ended before it was killed"
-    resumed = run(*words)
-    assert resumed.returncode == 0, resumed.stderr
-    assert "continuing" in resumed.stdout
+    PROGRAM.stopped(*words, when=(broken / "checkpoint" / "latest.json").exists)
+    PROGRAM.continues(*words)
     assert records(broken) == records(whole)
     assert (broken / "episodes.csv").read_bytes() == (whole / "episodes.csv").read_bytes()
 
@@ -258,10 +218,6 @@ def test_the_other_methods_leave_their_files_too(tmp_path: Path, method: str, co
     assert {flag: config[flag] for flag in switches} == {flag: method == name for flag, name in switches.items()}
 
 
-def saved_iterations(directory: Path) -> bool:
-    return (directory / "checkpoint" / "latest.json").exists()
-
-
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -284,7 +240,7 @@ def test_bad_input_gets_one_line_and_writes_nothing(
 
 
 def test_bad_input_ends_the_process_with_code_2(tmp_path: Path):
-    done = run(*train_words(tmp_path / "run", "maml"), "--max-kl", "0")
+    done = PROGRAM.run(*train_words(tmp_path / "run", "maml"), "--max-kl", "0")
     assert (done.returncode, done.stderr) == (2, "mime: --max-kl must be positive, got 0.0\n")
 
 
@@ -308,7 +264,7 @@ def test_an_edited_settings_file_overrides_the_papers_values(tmp_path: Path):
     edits = {"fast-lr": 0.1, "num-batches": 1, "pre-epochs": 1, "meta-batch-size": 2, "fast-batch-size": 3}
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(settings | edits | {"hidden-sizes": [8, 8]}))
-    done = run(
+    done = PROGRAM.run(
         "--config", str(path), "--output-folder", str(tmp_path / "run"), "--seed", "1", "--use-vime", "--adapt-eta",
         "--num-workers", "6",
     )  # fmt: skip

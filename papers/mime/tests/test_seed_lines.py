@@ -5,7 +5,6 @@ Its last one is TensorBoard's own, which reads the event files that the runs lea
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shlex
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from paper_runs import rows
 from toys import SWITCHES
 
 from mime.__main__ import PAPER
@@ -44,11 +44,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def words_of(line: str) -> list[str]:
     """A printed line's words after `python`, which `python -m mime` stands for."""
     return shlex.split(line)[1:]
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 def short_settings(folder: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import signal
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from paper_runs import records, rows
 from test_trajectories import images_in
 
 from mime import figure
@@ -33,16 +33,6 @@ def train(folder: Path, task: str, method: str, *more: str) -> Path:
     return folder
 
 
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def measured(folder: Path) -> list[tuple[str, str, str]]:
-    found = [(row["env_step"], row["name"], row["value"]) for row in table(folder / "metrics.csv")]
-    return [row for row in found if not row[1].startswith("time/")]
-
-
 @pytest.fixture(scope="module")
 def dog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(tmp_path_factory.mktemp("runs") / "dog", "dog", "maml")
@@ -54,11 +44,11 @@ def ml10(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_dog_trains_on_three_goals_and_is_drawn(dog: Path):
-    assert [int(row["TotalEnvSteps"]) for row in table(dog / "train_result.csv")] == [STEPS["dog"], 2 * STEPS["dog"]]
+    assert [int(row["TotalEnvSteps"]) for row in rows(dog / "train_result.csv")] == [STEPS["dog"], 2 * STEPS["dog"]]
     tags = ("TrainTrajectories", "ValidTrajectories")
     assert images_in(dog / "train_trajectories") == [(step, tag) for step in (0, 1) for tag in tags]
     assert images_in(dog / "test" / "train_trajectories") == [(0, tag) for tag in tags]
-    assert len(table(dog / "episodes.csv")) == 2 * 2 * 2  # before and after adaptation, two goals, two episodes
+    assert len(rows(dog / "episodes.csv")) == 2 * 2 * 2  # before and after adaptation, two goals, two episodes
 
 
 def test_runs_are_drawn_side_by_side(dog: Path, tmp_path: Path):
@@ -81,20 +71,20 @@ def test_what_cannot_be_drawn_side_by_side_gets_one_line(
 
 def test_the_pendulum_repeats_with_the_same_seed(tmp_path: Path):
     first, second = (train(tmp_path / name, "pendulum", "mime", "--dyn-first-updates", "2") for name in "ab")
-    assert measured(first) == measured(second)
-    starts = {value for _, name, value in measured(first) if name == "train/return"}
+    assert records(first) == records(second)
+    starts = {value for _, name, value in records(first) if name == "train/return"}
     assert len(starts) == 2
 
 
 def test_ml10_has_columns_for_each_class_with_nan_where_it_was_not_drawn(ml10: Path):
-    rows = table(ml10 / "train_result.csv")
+    table = rows(ml10 / "train_result.csv")
     for name in TRAIN_CLASSES:
         assert {
             f"{phase}/{name}/{column}" for phase in ("Train-0", "Valid") for column in ("Returns", "Success")
-        } <= set(rows[0])
-    drawn = [sum(not math.isnan(float(row[f"Valid/{name}/Returns"])) for name in TRAIN_CLASSES) for row in rows]
+        } <= set(table[0])
+    drawn = [sum(not math.isnan(float(row[f"Valid/{name}/Returns"])) for name in TRAIN_CLASSES) for row in table]
     assert all(1 <= number <= 2 for number in drawn)
-    (tested,) = table(ml10 / "test_result.csv")
+    (tested,) = rows(ml10 / "test_result.csv")
     assert {f"Valid/{name}/Success" for name in TEST_CLASSES} <= set(tested)
     assert not list((ml10 / "train_trajectories").glob("*"))
 
@@ -106,7 +96,7 @@ def test_a_film_of_what_lies_in_no_plane_gets_one_line(ml10: Path, capsys: pytes
 
 @pytest.mark.slow
 def test_ml10_measures_the_same_with_two_workers(ml10: Path, tmp_path: Path):
-    assert measured(train(tmp_path / "two", "ml10", "maml", "--num-workers", "2")) == measured(ml10)
+    assert records(train(tmp_path / "two", "ml10", "maml", "--num-workers", "2")) == records(ml10)
 
 
 @pytest.mark.slow
@@ -120,7 +110,7 @@ def test_stopping_the_whole_group_ends_ml10_at_a_checkpoint_and_it_continues_equ
     os.killpg(started.pid, signal.SIGTERM)
     assert started.wait(200) == 128 + signal.SIGTERM
     assert main(PAPER, ml10_words(broken, iterations=4)) == 0
-    assert measured(broken) == measured(whole)
+    assert records(broken) == records(whole)
 
 
 def ml10_words(folder: Path, iterations: int) -> list[str]:

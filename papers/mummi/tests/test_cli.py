@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import pickle
 import re
@@ -10,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from paper_runs import Program, records, rows, wait_for
 
 import mummi.worlds
 from mirl.config import describe_fields, parse
@@ -23,6 +23,7 @@ from mirl.paper import main
 from mummi.__main__ import OUTPUTS, PAPER
 from mummi.config import configure
 
+PROGRAM = Program("mummi", patience_s=600)
 SMALL = [
     "--total-env-steps", "120", "--time-limit", "20", "--prefill", "40", "--eval-every", "40", "--log-every", "20",
     "--train-every", "20", "--train-steps", "2", "--pretrain", "3", "--updates-per-call", "2", "--batch-size", "2",
@@ -33,28 +34,9 @@ SMALL = [
 """No videos lie in this folder, whatever lies in the paper's."""
 
 
-def command(words: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "mummi", *words]
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(words), capture_output=True, text=True, timeout=600)
-
-
 def train_words(directory: Path, method: str = "mummi", *more: str) -> list[str]:
     names = ["train", "--task", "walker_walk", "--method", method, "--seed", "0", "--run-dir", str(directory)]
     return [*names, "--device", "cpu", *SMALL, *more]
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def records(directory: Path) -> list[tuple[str, str, str]]:
-    """What a run measured, without times."""
-    found = [(row["env_step"], row["name"], row["value"]) for row in rows(directory / "metrics.csv")]
-    return [record for record in found if not record[1].startswith("time/")]
 
 
 def lines(path: Path) -> list[dict[str, float]]:
@@ -65,7 +47,7 @@ def lines(path: Path) -> list[dict[str, float]]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the real task."""
     folder = tmp_path_factory.mktemp("runs") / "mummi"
-    done = run(*train_words(folder))
+    done = PROGRAM.run(*train_words(folder))
     assert done.returncode == 0, done.stderr
     assert "finished" in done.stdout
     return folder
@@ -128,7 +110,7 @@ def test_the_final_test_plays_every_ratio(finished: Path):
 def test_the_originals_test_line_adds_a_line_an_episode_and_prints_three_means(finished: Path):
     path = finished / "results.jsonl"
     before = lines(path) if path.exists() else []
-    done = run("mummi.py", "--logdir", str(finished), "--task", "dmc_walker_walk", "--test", "True")
+    done = PROGRAM.run("mummi.py", "--logdir", str(finished), "--task", "dmc_walker_walk", "--test", "True")
     assert done.returncode == 0, done.stderr
     tested = lines(path)[len(before) :]
     assert lines(path)[: len(before)] == before
@@ -153,16 +135,10 @@ def is_as_promised(directory: Path) -> bool:
 
 def test_a_killed_run_continues_and_equals_the_uninterrupted_one(finished: Path, tmp_path: Path):
     folder = tmp_path / "killed"
-    process = subprocess.Popen(command(train_words(folder)), stderr=subprocess.PIPE, text=True)
-    wait_for(process, folder, "eval/return")
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=600)
-    assert process.returncode == 128 + signal.SIGTERM, said
+    PROGRAM.stopped(*train_words(folder), when=recorded(folder, "eval/return"))
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
     assert not (folder / "manifest.json").exists()
-    done = run(*train_words(folder))
-    assert done.returncode == 0, done.stderr
-    assert "continuing" in done.stdout
+    PROGRAM.continues(*train_words(folder))
     assert records(folder) == records(finished)
     assert rows(folder / "episodes.csv") == rows(finished / "episodes.csv")
 
@@ -170,8 +146,8 @@ def test_a_killed_run_continues_and_equals_the_uninterrupted_one(finished: Path,
 def test_a_signal_in_the_middle_of_a_burst_is_obeyed_within_thirty_seconds(tmp_path: Path):
     folder = tmp_path / "endless"
     words = train_words(folder, "mummi", "--train-steps", "1000000", "--no-trajectory-opt", "--no-log-images")
-    process = subprocess.Popen(command(words), stderr=subprocess.PIPE, text=True)
-    wait_for(process, folder, "train/return", 3)  # two of the prefill and one more; then comes the burst
+    process = PROGRAM.start(*words)
+    wait_for(process, recorded(folder, "train/return", 3), 500)  # two of the prefill and one more; then comes the burst
     time.sleep(1)
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
@@ -181,15 +157,10 @@ def test_a_signal_in_the_middle_of_a_burst_is_obeyed_within_thirty_seconds(tmp_p
     assert json.loads(next(folder.glob("checkpoint/save-*/state.json")).read_text())["learner"]["owed"] > 900_000
 
 
-def wait_for(process: subprocess.Popen[str], folder: Path, name: str, times: int = 1) -> None:
-    """Until the run has recorded a metric so many times."""
-    deadline = time.monotonic() + 500
-    while time.monotonic() < deadline and process.poll() is None:
-        table = folder / "metrics.csv"
-        if table.exists() and table.read_text().count(name) >= times:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"the run ended with {process.poll()} before it recorded {name}")
+def recorded(folder: Path, name: str, times: int = 1) -> Callable[[], bool]:
+    """Whether a run has recorded a metric so many times, when it is asked."""
+    table = folder / "metrics.csv"
+    return lambda: table.exists() and table.read_text().count(name) >= times
 
 
 def test_a_finished_run_is_left_alone_and_another_config_is_refused(finished: Path, capsys: pytest.CaptureFixture[str]):

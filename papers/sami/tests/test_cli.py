@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from paper_runs import Program, records, rows, saved_step
 
 from mirl.files import sha256
 from mirl.paper import main
 from sami.__main__ import PAPER
 
+PROGRAM = Program("sami", patience_s=300)
 LINE = (
     "--horizon 10 --learning-starts 12 --train-freq 16 --slots 2 --batch-size 4 --gradient-steps 2 --buffer-size 6 "
     "--hidden-sizes 16 16 --evaluation-episodes 2 --checkpoint-every 0"
@@ -30,14 +26,6 @@ LONG = 30
 """Turns of a run that is killed."""
 
 
-def command(words: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "sami", *words]
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(words), capture_output=True, text=True, timeout=300)
-
-
 def train_words(directory: Path, method: str = "saccm", turns: int = 4, *more: str) -> list[str]:
     contrast = [] if method == "tesac" else ["--contrast-batch-size", "4", "--adversarial-loss-coef", "0.5"]
     total = ["--total-env-steps", str(turns * ENV_STEPS_PER_TURN)]
@@ -45,21 +33,10 @@ def train_words(directory: Path, method: str = "saccm", turns: int = 4, *more: s
     return [*names, "--device", "cpu", *SMALL, *contrast, *total, *more]
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def records(directory: Path) -> list[tuple[str, str, str]]:
-    """What a run measured, without times."""
-    found = [(row["env_step"], row["name"], row["value"]) for row in rows(directory / "metrics.csv")]
-    return [record for record in found if not record[1].startswith("time/")]
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "saccm"
-    done = run(*train_words(folder))
+    done = PROGRAM.run(*train_words(folder))
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -168,21 +145,13 @@ def same(ours: Any, theirs: Any) -> bool:
     return bool(ours == theirs)
 
 
-@pytest.mark.parametrize("kind", [signal.SIGTERM])
-def test_the_last_tests_stop_when_asked_and_are_repeated(tmp_path: Path, kind: signal.Signals):
+def test_the_last_tests_stop_when_asked_and_are_repeated(tmp_path: Path):
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     long = ("tesac", 2, "--evaluation-episodes", "2000")
-    stopped = subprocess.Popen(
-        command(train_words(broken, *long)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 120
-    while saved_env_step(broken) < 2 * ENV_STEPS_PER_TURN and time.monotonic() < deadline:
-        time.sleep(0.01)
-    stopped.send_signal(kind)
-    _, said = stopped.communicate(timeout=120)
-    assert stopped.returncode == 143, said
+    words = train_words(broken, *long)
+    PROGRAM.stopped(*words, when=lambda: saved_step(broken) >= 2 * ENV_STEPS_PER_TURN)
     for folder in (broken, whole):
-        assert run(*train_words(folder, *long)).returncode == 0
+        assert PROGRAM.run(*train_words(folder, *long)).returncode == 0
     assert records(broken) == records(whole)
 
 
@@ -201,35 +170,19 @@ def test_the_last_reward_is_left_out_of_partial_returns_and_of_the_legacy_protoc
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A longer run that nothing interrupted."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    assert run(*train_words(folder, "satesac", LONG)).returncode == 0
+    assert PROGRAM.run(*train_words(folder, "satesac", LONG)).returncode == 0
     return folder
 
 
 @pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_continues_and_ends_equal(whole: Path, tmp_path: Path, kill: signal.Signals):
     broken = tmp_path / "broken"
-    words = ("satesac", LONG)
-    stopped = subprocess.Popen(command(train_words(broken, *words)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while saved_env_step(broken) < 3 * ENV_STEPS_PER_TURN and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(stopped.pid, kill)
-    stopped.communicate(timeout=120)
-    assert not (broken / "manifest.json").exists(), "the run ended before it was killed"
-    resumed = run(*train_words(broken, *words))
-    assert resumed.returncode == 0, resumed.stderr
-    assert "continuing" in resumed.stdout
+    words = train_words(broken, "satesac", LONG)
+    PROGRAM.stopped(*words, when=lambda: saved_step(broken) >= 3 * ENV_STEPS_PER_TURN, kill=kill)
+    PROGRAM.continues(*words)
     assert records(broken) == records(whole)
     for name in ("test_result.yaml", "contexts_extreme.csv"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
-
-
-def saved_env_step(directory: Path) -> int:
-    path = directory / "checkpoint" / "latest.json"
-    try:
-        return int(json.loads(path.read_text())["env_step"])
-    except FileNotFoundError:
-        return 0
 
 
 def test_the_checkpoint_holds_numbers_and_strings_only(finished: Path):
@@ -240,7 +193,7 @@ def test_the_checkpoint_holds_numbers_and_strings_only(finished: Path):
 
 def test_the_end_of_training_is_saved_however_rare_checkpoints_are(tmp_path: Path):
     assert main(PAPER, train_words(tmp_path / "run", "tesac", 2, "--save-every", "100000")) == 0
-    assert saved_env_step(tmp_path / "run") == 2 * ENV_STEPS_PER_TURN
+    assert saved_step(tmp_path / "run") == 2 * ENV_STEPS_PER_TURN
 
 
 def test_a_finished_run_is_left_alone(finished: Path, capsys: pytest.CaptureFixture[str]):
@@ -278,7 +231,7 @@ def test_bad_input_gets_one_line_and_writes_nothing(
 
 
 def test_bad_input_ends_the_process_with_code_2_and_nothing_else_is_said(tmp_path: Path):
-    done = run(*train_words(tmp_path / "run"), "--tau", "0")
+    done = PROGRAM.run(*train_words(tmp_path / "run"), "--tau", "0")
     assert (done.returncode, done.stderr) == (2, "sami: --tau must be in (0, 1], got 0.0\n")
 
 
