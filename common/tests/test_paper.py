@@ -67,6 +67,11 @@ BAD = {
     "evaluate --run-dir {dir}": "--run-dir {dir} is not a run directory (it has no run.json)",
     "evaluate --run-dir {finished} --setting extreme":
         "no setting 'extreme' in paper toy (settings: training, moderate)",
+    "film --run-dir {finished}": "--out is needed",
+    "film --run-dir {finished} --out {finished}": "--out {finished} is there already",
+    "film --run-dir {finished} --out new --setting modrate":
+        "no setting 'modrate' in paper toy; did you mean moderate? (settings: training, moderate)",
+    "film --run-dir {finished} --out new --episodes 0": "--episodes must be a whole number of at least 1, got 0",
     "evaluate --run-dir {finished} --video film.txt": "a film is a .mp4 or a .webm file, got film.txt",
     "evaluate --run-dir {finished} --episodes 0": "--episodes must be a whole number of at least 1, got 0",
     "describe --jsno": "no option '--jsno'; did you mean --json?",
