@@ -27,7 +27,7 @@ HOW     = $(call option,EXECUTOR,executor) $(call option,RETRIES,retries) $(call
 
 .DEFAULT_GOAL := help
 .PHONY: help setup suite new reproduce reproduce-all plan list status compare regress documents report bench check images image image-check \
-	doctor test test-suite fuzz soak test-cluster lint lint-suite lock clean
+	doctor test test-suite gpu-check gpu-table fuzz soak test-cluster lint lint-suite lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,12 @@ test-%: $(NEEDED)
 
 fuzz: suite ## INPUTS (default: 20000) damaged files and command lines through the commands; `make test` tries 1000
 	@common/.venv/bin/python -m pytest -q common/tests/fuzz --inputs $(or $(INPUTS),20000)
+
+gpu-check: suite ## try every method on the GPU of this host, 10 to 15 minutes; again continues [PAPER]
+	@$(MIRL) gpu-check $(call option,PAPER,paper)
+
+gpu-table: suite ## count again what the methods launch and wait for on a card, into docs/gpu.md
+	@common/.venv/bin/python tests/launches.py
 
 soak: suite ## kill tiny runs of PAPER (default: all that are set up) at random moments for MINUTES (20), compare [JOBS]
 	@$(MIRL) soak $(call option,PAPER,paper) $(call option,MINUTES,minutes) $(call option,JOBS,jobs)

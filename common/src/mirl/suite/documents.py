@@ -17,7 +17,7 @@ from mirl.files import write_atomically
 
 BLOCK = re.compile(r"(?P<head><!-- mirl (?P<words>[^\n]+?) -->\n)(?P<content>.*?)(?P<end><!-- end -->)", re.DOTALL)
 PLACES = ("*.md", "docs/*.md", "papers/*/README.md")
-COMMANDS = ("findings", "list")
+COMMANDS = ("findings", "list", "gpu")
 """Those that a document may name: they read and write nothing."""
 CommandLine = Callable[[list[str]], object]
 """Runs `mirl` with these words, in this process."""

@@ -20,7 +20,7 @@ from mi_asym.stages import untrained
 from mi_asym.streams import generator
 from mirl.probe import Probe
 
-ENVIRONMENTS = {"grid": 32, "robot": 2}
+ENVIRONMENTS = 32
 SMALL: dict[str, Any] = {"batch_size": 4, "aux_batch_size": 4, "belief_samples": 3}
 
 
@@ -51,7 +51,7 @@ def probe(task: str, method: str, device: str, small: bool) -> Probe:
     names, spec = (task, method, config, 0, device), task_spec(task)
     prepared = untrained(task, config)
     source, agent = source_for(*names, prepared), agent_for(*names, prepared)
-    count = ENVIRONMENTS["robot" if spec.continuous else "grid"]
+    count = 2 if spec.continuous or small else ENVIRONMENTS
     environments = environments_for(task, method, config, 0, count, "probe")
     replay = replay_for(config, source, device)
     for episode in play(environments, Noise(spec.num_actions, spec.continuous, generator(0, 0, "probe")), source):

@@ -12,11 +12,11 @@ import typer
 from mirl.config import ConfigError
 from mirl.files import describe_os_error
 from mirl.signals import Stopped
-from mirl.suite.cli import host, judging, rooms, running, showing
+from mirl.suite.cli import cards, host, judging, rooms, running, showing
 from mirl.terminal import speak_plainly
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-for group in (running, judging, showing, host, rooms):
+for group in (running, judging, showing, host, cards, rooms):
     app.add_typer(group.app)
 
 

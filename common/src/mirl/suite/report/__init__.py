@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mirl.manifest import git
 from mirl.suite.experiments import Budget, Experiments
+from mirl.suite.gpu_check import reading
 from mirl.suite.report import overview
 from mirl.suite.report.collect import collect
 from mirl.suite.report.site import refuse_other_folder, write_site
@@ -33,6 +34,7 @@ def write_report(
     shared = {
         "source": source,
         "made_by": " ".join(["common/.venv/bin/mirl report", *chosen, *options]),
+        "on_gpus": reading.sentence(root),
         "revision": git(root, "rev-parse", "--short=12", "HEAD"),
         "power": power_tables.summary(
             [row for row in power.rows(root, experiments, papers) if "@" not in row.method]  # as the matrix counts
