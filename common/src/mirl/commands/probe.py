@@ -40,7 +40,7 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     set_up_torch(1)
     made = paper.probe(task, method, device, options.small)
     first = {name: float(value) for name, value in made.update().items()}
-    learnt = {name: value.detach().cpu().numpy() for name, value in made.learnt().items()}
+    learnt = {name: value.detach().cpu().numpy().copy() for name, value in made.learnt().items()}
     cost = costs(made.act, made.update, device)
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
