@@ -19,6 +19,7 @@ from mi_asym.rollout import Noise, Policy, play
 from mi_asym.stages import untrained
 from mi_asym.streams import generator
 from mirl.probe import Probe
+from mirl.sending import sent
 
 ENVIRONMENTS = 32
 SMALL: dict[str, Any] = {"batch_size": 4, "aux_batch_size": 4, "belief_samples": 3}
@@ -40,7 +41,7 @@ class CpuNumbers(TorchFunctionMode):
         if id(own) not in self.twins:
             self.twins[id(own)] = torch.Generator().manual_seed(own.initial_seed())
         device = kwargs.pop("device")
-        return func(*args, **{**kwargs, "generator": self.twins[id(own)]}).to(device)
+        return sent(func(*args, **{**kwargs, "generator": self.twins[id(own)]}), device)
 
 
 def probe(task: str, method: str, device: str, small: bool) -> Probe:
