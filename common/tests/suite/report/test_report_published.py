@@ -41,6 +41,10 @@ def test_every_published_run_is_listed_with_its_files(published: Path):
     assert copied == {path.relative_to(ROOT / "results/published") for path in runs}
 
 
+def test_a_task_tells_the_seeds_of_methods_that_have_others(published: Path):
+    assert "4,120,000 environment steps, 5 seeds, 10 of maml and mime" in Page(published / "mime.html").text
+
+
 @pytest.mark.skipif(not (browser.CHROMIUM and browser.DRIVER), reason=browser.MISSING)
 def test_every_page_is_drawn_at_two_widths_without_complaint_request_or_overflow(published: Path, tmp_path: Path):
     overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -84,6 +84,14 @@ class TaskReport:
         return [run for run in self.runs if run.finished]
 
     @property
+    def seeds_of_methods(self) -> dict[int, list[str]]:
+        """How many seeds are registered -> of which methods; the task's own number has those that say nothing else."""
+        found: dict[int, list[str]] = {len(self.registered.budgets[self.budget].seeds): []}
+        for method in self.registered.methods:
+            found.setdefault(len(self.registered.of(method).budgets[self.budget].seeds), []).append(method)
+        return found
+
+    @property
     def judged_by(self) -> list[Task]:
         """The task in each setting that a run of it is judged in; in the first one where none is yet."""
         names = dict.fromkeys(row.setting for row in self.rows if row.ours.n) or [self.registered.setting]
