@@ -8,12 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
+from mirl.suite import engine, plan
+from mirl.suite import experiments as registry
+from mirl.suite.executors import Choices, choose_executor
 from mirl.suite.selection import RunSpec
 from toy.driver import saved_step, wait_until
 from toy.whole import write_manifest
@@ -192,6 +196,26 @@ def test_a_stop_that_reaches_every_process_at_once_is_one_stop(root: Path):
     assert json.loads((directory / "run.json").read_text())["status"] == "interrupted"
     assert saved_step(directory) == 40
     assert said.splitlines()[-1] == "stopped as asked; 0 of 1 runs are finished, the same command continues the others"
+
+
+def test_an_engine_that_locks_up_when_it_is_stopped_is_ended(root: Path, monkeypatch: pytest.MonkeyPatch):
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+    )
+    monkeypatch.setattr(engine, "command", lambda *_: [sys.executable, "-c", deaf])
+    experiments = registry.load(root / "reproduce.yaml")
+    specs = [RunSpec.parse("tiny/toy/line/drift/seed0")]
+    executor = choose_executor(root, experiments, list(plan.estimate_all(root, experiments, specs)), Choices(jobs=1))
+    log = engine.log_path(root)
+    begun = []
+
+    def stop_once_it_is_deaf() -> None:
+        if not begun and "deaf" in log.read_text():
+            begun.append(log)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    ended = engine.run_all(root, experiments, specs, replace(executor, idle_s=0.6), stop_once_it_is_deaf)
+    assert (ended.code, ended.was_stopped) == (-signal.SIGKILL, True)
 
 
 def test_every_try_of_a_run_keeps_its_log(mirl, root: Path):

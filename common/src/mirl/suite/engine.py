@@ -59,11 +59,13 @@ def run_all(
             process_group=0,  # Ctrl-C reaches it only through us
             preexec_fn=partial(die_with_parent, os.getpid()),
         )  # fmt: skip
+    idle_s = 0.0
     with stopped_by_signals(engine, executor) as stopping:
         while engine.poll() is None:
             watch()
-            if stopping.is_asked and executor.is_idle():
-                engine.kill()  # it would find out at its next look at the queue, and has nothing to save
+            idle_s = idle_s + POLL_S if stopping.is_asked and executor.is_idle(engine.pid) else 0.0
+            if idle_s > executor.idle_s:
+                engine.kill()  # it has nothing to save
             time.sleep(POLL_S)
         watch()
     with (folder / "engine.log").open("rb") as read:

@@ -54,8 +54,11 @@ class Executor:
     """Seconds before the first retry; doubles with each."""
     stop: Callable[[psutil.Process], None]
     """Asks what runs, given the engine's process, to save a checkpoint and end."""
-    is_idle: Callable[[], bool] = lambda: False
-    """True once nothing of it runs any more, where the engine itself is slow to see that."""
+    is_idle: Callable[[int], bool] = lambda engine: False
+    """True once nothing runs any more that the engine, a process id, has started; False where that is not known."""
+    idle_s: float = 5.0
+    """Seconds of that after which an engine that was asked to stop is ended: a signal that meets Snakemake while it
+    holds its own lock makes it wait for itself for ever."""
     going_on: int = 0
     """Runs of a dead driver that go on by themselves and are waited for."""
     device: str | None = None
@@ -97,6 +100,7 @@ def local(experiments: Experiments, estimates: Sequence[Estimate], choices: Choi
         retries=choices.retries or 0,
         retry_wait_s=choices.retry_wait_s,
         stop=stop_runners,
+        is_idle=has_no_children,
     )
 
 
@@ -112,7 +116,8 @@ def on_slurm(root: Path, settings: cluster.Slurm, estimates: Sequence[Estimate],
         retries=settings.retries if choices.retries is None else choices.retries,
         retry_wait_s=choices.retry_wait_s,
         stop=lambda engine: slurm.stop(root),
-        is_idle=lambda: not slurm.queue(root),
+        is_idle=lambda engine: not slurm.queue(root),
+        idle_s=0.0,  # it would find out at its next look at the queue
         going_on=len(going_on),
         device=settings.device,
     )
@@ -144,6 +149,11 @@ def stop_runners(engine: psutil.Process) -> None:
     for process in engine.children(recursive=True):
         if is_runner(process):
             process.terminate()
+
+
+def has_no_children(engine: int) -> bool:
+    """True where a process that has not been reaped has started nothing that is still there."""
+    return not psutil.Process(engine).children()
 
 
 def is_runner(process: psutil.Process) -> bool:
