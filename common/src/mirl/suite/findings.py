@@ -52,7 +52,7 @@ def of_paper(root: Path, experiments: Experiments, paper: str) -> str:
 
 def of_task(root: Path, experiments: Experiments, paper: str, task: str, budget: str, metric: str | None) -> str:
     """A line a method, a column a seed: the value that is judged, or the last of another metric. ConfigError where no
-    published run of the task recorded it."""
+    published run of the task recorded it, a sentence where there is none."""
     registered = experiments.papers[paper].tasks[task]
     values: dict[str, dict[int, float]] = {}
     names = set()
@@ -63,9 +63,10 @@ def of_task(root: Path, experiments: Experiments, paper: str, task: str, budget:
         value = metric_value(table, Metric(name=metric, unit="") if metric else judged)
         if value is not None:
             values.setdefault(spec.labelled_method, {})[spec.seed] = value
+    if not names:
+        return f"No run of {paper} {task} at budget {budget} is published."
     if not values:
-        why = f"recorded {choose('metric', metric, sorted(names))}" if metric and names else "is published"
-        raise ConfigError(f"no run of {paper} {task} at budget {budget} {why}")
+        raise ConfigError(f"no run of {paper} {task} recorded {choose('metric', metric or '', sorted(names))}")
     order = {name: place for place, name in enumerate(registered.methods)}
     methods = sorted(values, key=lambda labelled: (labelled.count("@"), order[labelled.partition("@")[0]], labelled))
     seeds = sorted({seed for one in values.values() for seed in one})
