@@ -25,6 +25,7 @@ REPOSITORY = Path(__file__).parents[3]
 PAPERS = sorted(path.parent.name for path in REPOSITORY.glob("papers/*/pyproject.toml"))
 NEEDED = ("Makefile", "ruff.toml", "README.md", "reproduce.yaml", ".ci/run", ".github/workflows/ci.yml",
           "docker/docker-bake.hcl", "docs/*.md", "results/reference/*.csv", "papers/*/README.md",
+          "results/published/**/*.gz", "results/published/**/manifest.json",
           "papers/*/poetry.lock", "papers/*/pyproject.toml", "papers/*/requirements-*.txt",
           "common/src/mirl/*.py")  # fmt: skip
 FIRST_AND_LONG = "a_paper_with_a_very_long_title"
@@ -65,7 +66,7 @@ def kept(template: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `mirl new` reads of this repository, without what was published."""
+    """What `mirl new` reads of this repository; documents show what was published."""
     files = [path.relative_to(REPOSITORY) for pattern in NEEDED for path in REPOSITORY.glob(pattern)]
     return copy(files, tmp_path_factory.mktemp("original"))
 
