@@ -20,3 +20,20 @@ class Probe:
     learnt: Callable[[], Mapping[str, Any]]
     """What the last update had to say of each network: gradients where there are any, else how far it moved; tensors by
     name."""
+
+
+def gradients_of(networks: Mapping[str, Any]) -> dict[str, Any]:
+    """name/parameter -> gradient, of PyTorch modules by name; parameters without one are left out."""
+    return {
+        f"{name}/{parameter}": value.grad
+        for name, network in networks.items()
+        for parameter, value in network.named_parameters()
+        if value.grad is not None
+    }
+
+
+def copied(state: Any) -> Any:
+    """Nested dictionaries, their tensors copied."""
+    if isinstance(state, Mapping):
+        return {name: copied(value) for name, value in state.items()}
+    return state.clone() if hasattr(state, "clone") else state

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from simulated_device.runs import same_on_both, whole_life
 
 from amigo.__main__ import PAPER
-
-sys.path.append(str(Path(__file__).parents[3] / "tests"))
-from simulated_device.runs import same_on_both, whole_life
 
 SMALL = (
     "--task Empty-5x5 --seed 0 --num-actors 2 --batch-size 2 --unroll-length 4 --evaluation-episodes 1 --log-every 16 "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from simulated_device import simulated_device
+from simulated_device.runs import same_on_both, whole_life
 from test_robot_agents import TASK, made_up, updates
 
 from mi_asym.__main__ import PAPER
@@ -15,10 +16,6 @@ from mi_asym.envs import task_spec
 from mi_asym.experience import View
 from mi_asym.streams import generator
 from mirl.paper import main
-
-sys.path.append(str(Path(__file__).parents[3] / "tests"))
-from simulated_device import simulated_device
-from simulated_device.runs import same_on_both, whole_life
 
 SMALL = (
     "--task heaven_hell --seed 0 --total-env-steps 120 --start-training 1 --batch-size 2 --eval-interval 1 "

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from simulated_device.runs import same_on_both, whole_life
 
 from mime.__main__ import PAPER
-
-sys.path.append(str(Path(__file__).parents[3] / "tests"))
-from simulated_device.runs import same_on_both, whole_life
 
 GRADIENT_BASED = (
     "--task wide_ring --seed 0 --fast-batch-size 2 --meta-batch-size 2 --evaluation-batches 1 --evaluation-steps 1 "

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from simulated_device.runs import same_on_both, whole_life
 
 from sami.__main__ import PAPER
-
-sys.path.append(str(Path(__file__).parents[3] / "tests"))
-from simulated_device.runs import same_on_both, whole_life
 
 SMALL = (
     "--task halfcheetah --seed 0 --horizon 4 --learning-starts 5 --train-freq 6 --slots 2 --batch-size 4 "

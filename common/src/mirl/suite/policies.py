@@ -13,15 +13,14 @@ from mirl.policy import unpack
 from mirl.suite import venvs
 from mirl.suite.exhibits import Kept, keep
 from mirl.suite.manifests import read_manifest
-from mirl.suite.results import choose_published, published_directory, published_runs
+from mirl.suite.results import published_directory, published_runs
 from mirl.suite.runner import paper_python
 from mirl.suite.selection import RunSpec
 
 
-def choose_policy(root: Path, paper: str, task: str, labelled: str, budget: str | None, seed: int | None) -> RunSpec:
-    """The published policy that is meant, as `choose_published`."""
-    kept = [spec for spec in published_runs(root, paper) if (published_directory(root, spec) / POLICY.name).is_dir()]
-    return choose_published(kept, "policy", f"{paper}/{task}/{labelled}", budget, seed)
+def published_policies(root: Path, paper: str) -> list[RunSpec]:
+    """Those of a paper's published runs that have one, as `published_runs`."""
+    return [spec for spec in published_runs(root, paper) if (published_directory(root, spec) / POLICY.name).is_dir()]
 
 
 def watch(root: Path, spec: RunSpec, out: Path, words: Sequence[str]) -> int:

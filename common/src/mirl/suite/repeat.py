@@ -15,7 +15,7 @@ from mirl.suite import gpus, venvs
 from mirl.suite.experiments import Experiments
 from mirl.suite.manifests import DamagedRunError, damage, read_manifest, read_table
 from mirl.suite.orphans import stop_with_parent
-from mirl.suite.results import published_directory
+from mirl.suite.results import measured, published_directory
 from mirl.suite.runner import paper_python
 from mirl.suite.selection import RunSpec
 from mirl.verdict.regression import FIRST_FLOOR, FIRST_TOLERANCE
@@ -38,6 +38,8 @@ class Repetition:
     """The first rows that differ, published and repeated; None where one of the two has ended there."""
     first_off: float
     """The largest relative difference at the first recorded env step; infinite where other names stand there."""
+    commit: str
+    """Of the published run."""
     other_host: Mapping[str, tuple[Any, Any]]
     """What else the two manifests say of HOST, published and repeated."""
     other_config: Mapping[str, tuple[Any, Any]]
@@ -96,8 +98,9 @@ def compare(published: Path, repeated: Path) -> Repetition:
         equal=sum(equal),
         parting=parting,
         first_off=largest_difference(first_values(theirs), first_values(ours)),
+        commit=was["git_revision"] or "unknown",
         other_host=differing(was, now, HOST),
-        other_config=differing(was["config"], now["config"], {**was["config"], **now["config"]}),
+        other_config=differing(was["config"], now["config"]),
     )
 
 
@@ -108,11 +111,12 @@ def rows_of(directory: Path) -> list[Row]:
         table = read_table(directory, name)
         if table is None:
             raise DamagedRunError(directory / name, "is missing")
-        lines = [line.split(",") for line in table[1].decode().splitlines()[1:]]
+        lines = table[1].decode().splitlines()[1:]
         if name == "metrics.csv":
-            found += [(int(step), metric, value) for step, _, metric, value in lines if not metric.startswith("time/")]
+            found += [(int(step), metric, value) for step, metric, value in measured(lines)]
         else:
-            found += [(int(step), f"episode of {setting}", ",".join(rest)) for step, setting, *rest in lines]
+            episodes = (line.split(",") for line in lines)
+            found += [(int(step), f"episode of {setting}", ",".join(rest)) for step, setting, *rest in episodes]
     return found
 
 
@@ -131,15 +135,14 @@ def largest_difference(there: Mapping[str, float], here: Mapping[str, float]) ->
     return max((float("inf") if value != value else value for value in off), default=0.0)
 
 
-def differing(
-    was: Mapping[str, Any], now: Mapping[str, Any], names: Sequence[str] | Mapping[str, Any]
-) -> dict[str, tuple[Any, Any]]:
-    """The names whose values differ, with both."""
-    return {name: (was.get(name), now.get(name)) for name in names if was.get(name) != now.get(name)}
+def differing(was: Mapping[str, Any], now: Mapping[str, Any], names: Sequence[str] = ()) -> dict[str, tuple[Any, Any]]:
+    """The names, of all that either has unless some are given, whose values differ, with both."""
+    asked = names or {**was, **now}
+    return {name: (was.get(name), now.get(name)) for name in asked if was.get(name) != now.get(name)}
 
 
-def describe(spec: RunSpec, found: Repetition, commit: str) -> list[str]:
-    """What was found, in lines. `commit`: the published run's."""
+def describe(spec: RunSpec, found: Repetition) -> list[str]:
+    """What was found, in lines."""
     if found.is_equal:
         return [f"{spec}: all {found.rows:,} rows are equal, bit for bit"]
     there, here = (describe_row(row) for row in found.parting or ())
@@ -148,10 +151,10 @@ def describe(spec: RunSpec, found: Repetition, commit: str) -> list[str]:
     lines += [f"  {name} there {a}, here {b}" for name, (a, b) in found.other_config.items()]
     for name, (a, b) in found.other_host.items():
         if isinstance(a, dict) and isinstance(b, dict):
-            lines += [f"  {name}: {one} there {x}, here {y}" for one, (x, y) in differing(a, b, {**a, **b}).items()]
+            lines += [f"  {name}: {one} there {x}, here {y}" for one, (x, y) in differing(a, b).items()]
         else:
             lines.append(f"  {name} there {a}, here {b}")
-    lines.append(f"  the published run is of commit {commit}")
+    lines.append(f"  the published run is of commit {found.commit}")
     if not found.other_config:
         lines.append(f"  at the first recorded env step values differ by {100 * found.first_off:.3g} % at most")
     verdict = "it agrees as far as can be asked of another host" if found.agrees else "it does not repeat"

@@ -7,7 +7,7 @@ import io
 import math
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,22 +81,24 @@ def published_runs(root: Path, paper: str) -> list[RunSpec]:
     ]
 
 
-def choose_published(runs: Sequence[RunSpec], what: str, name: str, budget: str | None, seed: int | None) -> RunSpec:
-    """The first of `runs` that is meant by `name`, paper/task/method, and by budget and seed where they are named.
+def choose_published(
+    runs: Sequence[RunSpec], what: str, wanted: RunSpec, budget: str | None, seed: int | None
+) -> RunSpec:
+    """The first of `runs` with the task and method of `wanted`, and with budget and seed where they are named.
 
     Raises ConfigError, which calls it `what` and tells which there are.
     """
-    paper, task, labelled = name.split("/")
-    same = [spec for spec in runs if (spec.task, spec.labelled_method) == (task, labelled)]
+    name = f"{wanted.paper}/{wanted.task}/{wanted.labelled_method}"
+    same = [spec for spec in runs if (spec.task, spec.labelled_method) == (wanted.task, wanted.labelled_method)]
     for spec in same:
         if budget in (None, spec.budget) and seed in (None, spec.seed):
             return spec
-    wanted = " ".join(filter(None, (budget, f"seed {seed}" if seed is not None else "")))
+    which = " ".join(filter(None, (budget, f"seed {seed}" if seed is not None else "")))
     names = (str(spec) if same else f"{spec.task} {spec.labelled_method}" for spec in same or runs)
     there = ", ".join(dict.fromkeys(names))
     raise ConfigError(
-        f"no {what} of {name}{f' ({wanted})' if wanted else ''} is published"
-        f" ({f'there are: {there}' if there else f'none of {paper} is'})"
+        f"no {what} of {name}{f' ({which})' if which else ''} is published"
+        f" ({f'there are: {there}' if there else f'none of {wanted.paper} is'})"
     )
 
 
@@ -256,6 +258,14 @@ def metric_value(metrics: pd.DataFrame, metric: Metric) -> float | None:
     last = values.iloc[-(metric.points if metric.window == "mean_of_last" else 1) :]
     value = float(last.mean(skipna=False))
     return value if metric.solved_at is None or math.isnan(value) else float(value >= metric.solved_at)
+
+
+def measured(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Env step, name and value, as written, of the lines of a metrics.csv that tell no time: equal for equal runs."""
+    for line in lines:
+        step, _, name, value = line.split(",")
+        if not name.startswith("time/"):
+            yield step, name, value
 
 
 def first_value(metrics: pd.DataFrame, name: str) -> float | None:

@@ -19,6 +19,7 @@ from mirl.folder import is_finished
 from mirl.suite import venvs
 from mirl.suite.experiments import Experiments
 from mirl.suite.orphans import die_with_parent, wait_for_group
+from mirl.suite.results import measured
 from mirl.suite.runner import paper_python, train_arguments
 from mirl.suite.selection import RunSpec, select
 
@@ -148,6 +149,5 @@ def refuse_other_rows(spec: RunSpec, killed: Path, whole: Path) -> int:
 
 def rows(directory: Path) -> list[str]:
     """`env_step,name,value` of every row outside time/, and every row of episodes.csv."""
-    metrics = [line.split(",") for line in (directory / "metrics.csv").read_text().splitlines()]
-    kept = [f"{step},{name},{value}" for step, _, name, value in metrics if not name.startswith("time/")]
+    kept = [",".join(row) for row in measured((directory / "metrics.csv").read_text().splitlines())]
     return kept + (directory / "episodes.csv").read_text().splitlines()

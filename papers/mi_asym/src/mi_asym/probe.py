@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from mi_asym.building import agent_for, environments_for, replay_for, source_for
@@ -18,7 +17,7 @@ from mi_asym.experience import Batch
 from mi_asym.rollout import Noise, Policy, play
 from mi_asym.stages import untrained
 from mi_asym.streams import generator
-from mirl.probe import Probe
+from mirl.probe import Probe, copied, gradients_of
 from mirl.sending import sent
 
 ENVIRONMENTS = 32
@@ -57,8 +56,7 @@ def probe(task: str, method: str, device: str, small: bool) -> Probe:
     replay = replay_for(config, source, device)
     for episode in play(environments, Noise(spec.num_actions, spec.continuous, generator(0, 0, "probe")), source):
         replay.add(episode.slots)
-    start = agent.state()
-    start = {kind: {name: copied(part) for name, part in parts.items()} for kind, parts in start.items()}
+    start = copied(agent.state())
 
     def sample(count: int, draw: torch.Generator) -> Batch:
         whole = agent.whole_sequences
@@ -74,19 +72,4 @@ def probe(task: str, method: str, device: str, small: bool) -> Probe:
             losses = agent.update(sample, generator(0, 0, "batches"), generator(0, 0, "noise", device))
         return {name: value for name, value in losses.items() if name.startswith("loss/")}
 
-    def learnt() -> dict[str, Tensor]:
-        return {
-            f"{name}/{parameter}": value.grad
-            for name, part in agent.parts.items()
-            for parameter, value in part.named_parameters()
-            if value.grad is not None
-        }
-
-    return Probe(act, EPISODE, update, learnt)
-
-
-def copied(state: Any) -> Any:
-    """Nested dictionaries, their tensors copied."""
-    if isinstance(state, Mapping):
-        return {name: copied(value) for name, value in state.items()}
-    return state.clone() if isinstance(state, Tensor) else state
+    return Probe(act, EPISODE, update, lambda: gradients_of(agent.parts))

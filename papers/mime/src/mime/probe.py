@@ -20,7 +20,7 @@ from mime.pearl.rollout import Sampler, make_world
 from mime.pearl.train import update as pearl_update
 from mime.rollout import sample
 from mime.streams import Streams
-from mirl.probe import Probe
+from mirl.probe import Probe, copied, gradients_of
 
 SMALL: dict[str, Any] = {"fast_batch_size": 3, "meta_batch_size": 2}
 SMALL_PEARL: dict[str, Any] = {"meta_batch": 2, "batch_size": 16, "embedding_batch_size": 16, "net_size": 32}
@@ -49,7 +49,7 @@ def gradient_based_probe(task: str, config: MamlConfig, device: str) -> Probe:
         first.collect(on_cpu, len(goals), episodes, Streams(0, iteration), config.num_steps, exploring), device
     )
     batched, draw = batch_of(environment, goals, episodes, horizon, device, 0), Streams(0, iteration, device)
-    start = {name: value.clone() for name, value in agent.state().items()}
+    start = copied(agent.state())
     objective = agent.objective(batch)
 
     def act() -> int:
@@ -87,7 +87,7 @@ def pearl_probe(task: str, device: str, small: bool) -> Probe:
     config = replace(pearl_config.configure(task, "faithful"), **(SMALL_PEARL if small else {}))
     world = make_world(task, config, 0)
     agent, draw = pearl_evaluate.agent_for(world, 0, device), Streams(0, 0, device, "pearl ")
-    start = moved_state(agent.state(), device)
+    start = copied(agent.state())
     filled = Replay(config.n_train_tasks, agent.columns.width, device)
     source = torch.Generator().manual_seed(0)
     for number in range(config.n_train_tasks):
@@ -98,22 +98,7 @@ def pearl_probe(task: str, device: str, small: bool) -> Probe:
         return sampler.play(tasks, sampler.noise(len(tasks), 1, "probe"), "probe").episodes.env_steps
 
     def update() -> Mapping[str, Any]:
-        agent.load(moved_state(start, device))
+        agent.load(copied(start))
         return pearl_update(agent, filled, draw, 1)
 
-    def learnt() -> dict[str, Tensor]:
-        return {
-            f"{name}/{parameter}": value.grad
-            for name, network in agent.networks.items()
-            for parameter, value in network.named_parameters()
-            if value.grad is not None
-        }
-
-    return Probe(act, config.max_path_length, update, learnt)
-
-
-def moved_state(state: Any, device: str) -> Any:
-    """A copy of nested dictionaries, their tensors on a device."""
-    if isinstance(state, dict):
-        return {name: moved_state(value, device) for name, value in state.items()}
-    return state.clone() if isinstance(state, Tensor) else state
+    return Probe(act, config.max_path_length, update, lambda: gradients_of(agent.networks))

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mirl.probe import Probe
+from mirl.probe import Probe, copied, gradients_of
 from sami.assembly import make_agent, make_buffer, make_world
 from sami.bench import fill
 from sami.config import CcmConfig, training_tuples
@@ -42,19 +42,6 @@ def probe(task: str, method: str, device: str, small: bool) -> Probe:
         return {name: value for name, value in agent.gradient_step(kept, 0).items() if name.startswith("loss/")}
 
     def learnt() -> dict[str, Tensor]:
-        networks = {name: part for name, part in agent.parts().items() if isinstance(part, nn.Module)}
-        return {
-            f"{name}/{parameter}": value.grad
-            for name, network in networks.items()
-            for parameter, value in network.named_parameters()
-            if value.grad is not None
-        }
+        return gradients_of({name: part for name, part in agent.parts().items() if isinstance(part, nn.Module)})
 
     return Probe(act, TURNS, update, learnt)
-
-
-def copied(state: Any) -> Any:
-    """Nested dictionaries, their tensors copied."""
-    if isinstance(state, Mapping):
-        return {name: copied(value) for name, value in state.items()}
-    return state.clone() if isinstance(state, Tensor) else state

@@ -38,6 +38,11 @@ RunnerOption = Annotated[str, typer.Option("--runner", help="venv, or docker for
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", min=1, help="Runs at a time; default: as cores and GPUs allow.")
 ]
+PublishedPaper = Annotated[str, typer.Argument(metavar="PAPER", help="Which paper.")]
+PublishedTask = Annotated[str, typer.Argument(metavar="TASK", help="Which task.")]
+PublishedMethod = Annotated[str, typer.Argument(metavar="METHOD", help="Which method, or method@variant.")]
+PublishedSeed = Annotated[int | None, typer.Option(min=0, help="Default: the first.", show_default=False)]
+PublishedBudget = Annotated[str | None, typer.Option(help="Default: paper, where there is one.", show_default=False)]
 EveryPaper = Annotated[bool, typer.Option("--all", help="All papers, instead of --paper.")]
 RunsPerGpu = Annotated[
     int, typer.Option("--runs-per-gpu", min=1, max=10, help="Runs that share a GPU of this host at a time.")

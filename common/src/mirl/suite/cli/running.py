@@ -20,6 +20,11 @@ from mirl.suite.cli.options import (
     JobsOption,
     MethodOption,
     PaperOption,
+    PublishedBudget,
+    PublishedMethod,
+    PublishedPaper,
+    PublishedSeed,
+    PublishedTask,
     Root,
     RunnerOption,
     RunsPerGpu,
@@ -174,11 +179,11 @@ def regress(
 
 @app.command()
 def repeat(
-    paper: Annotated[str, typer.Argument(metavar="PAPER", help="Which paper.")],
-    task: Annotated[str, typer.Argument(metavar="TASK", help="Which task.")],
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="Which method, or method@variant.")],
-    seed: Annotated[int | None, typer.Option(min=0, help="Default: the first.", show_default=False)] = None,
-    budget: Annotated[str | None, typer.Option(help="Default: paper, where there is one.", show_default=False)] = None,
+    paper: PublishedPaper,
+    task: PublishedTask,
+    method: PublishedMethod,
+    seed: PublishedSeed = None,
+    budget: PublishedBudget = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The run directory; default: results/runs/repeated/SPEC.", show_default=False),
@@ -187,14 +192,13 @@ def repeat(
 ) -> None:
     """Make a published run again and compare every row; exit code 1 where it differs."""
     from mirl.suite import repeat as repeating
-    from mirl.suite.manifests import DamagedRunError, read_manifest
+    from mirl.suite.manifests import DamagedRunError
     from mirl.suite.results import choose_published, published_directory, published_runs
 
     place, experiments = open_experiments(root)
     (wanted, *_) = select(experiments, budget or "paper", paper, task, method)
-    name = f"{wanted.paper}/{wanted.task}/{wanted.labelled_method}"
     runs = published_runs(place, wanted.paper)
-    spec = choose_published(runs, "run", name, wanted.budget if budget else None, seed)
+    spec = choose_published(runs, "run", wanted, wanted.budget if budget else None, seed)
     directory = out or place / "results/runs/repeated" / str(spec)
     try:
         code = repeating.run_again(place, experiments, spec, directory)
@@ -202,11 +206,10 @@ def repeat(
             print("mirl: the repetition did not come to its end; the same command continues it", file=sys.stderr)
             raise typer.Exit(code)
         found = repeating.compare(published_directory(place, spec), directory)
-        commit = read_manifest(published_directory(place, spec))["git_revision"] or "unknown"
     except DamagedRunError as one:
         name_damages(place, [one])
         raise typer.Exit(1) from None
-    for line in repeating.describe(spec, found, commit):
+    for line in repeating.describe(spec, found):
         console.print(line, markup=False, soft_wrap=True)
     raise typer.Exit(0 if found.agrees else 1)
 

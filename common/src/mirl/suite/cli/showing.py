@@ -11,12 +11,16 @@ from typing import Annotated
 import typer
 
 from mirl.config import ConfigError
-from mirl.film import Film
 from mirl.suite import experiments as registry
 from mirl.suite.cli.options import (
     BudgetOption,
     MethodOption,
     PaperOption,
+    PublishedBudget,
+    PublishedMethod,
+    PublishedPaper,
+    PublishedSeed,
+    PublishedTask,
     Root,
     SeedsOption,
     TaskOption,
@@ -100,11 +104,11 @@ def publish(
 
 @app.command()
 def watch(
-    paper: Annotated[str, typer.Argument(metavar="PAPER", help="Which paper.")],
-    task: Annotated[str, typer.Argument(metavar="TASK", help="Which task.")],
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="Which method, or method@variant.")],
-    seed: Annotated[int | None, typer.Option(min=0, help="Default: the first.", show_default=False)] = None,
-    budget: Annotated[str | None, typer.Option(help="Default: paper, where there is one.", show_default=False)] = None,
+    paper: PublishedPaper,
+    task: PublishedTask,
+    method: PublishedMethod,
+    seed: PublishedSeed = None,
+    budget: PublishedBudget = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes of the test beside the film.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="An .mp4 or .webm file; default: named by the run.", show_default=False)
@@ -115,7 +119,9 @@ def watch(
     root: Root = None,
 ) -> None:
     """Test the policy of a published run and film it."""
+    from mirl.film import Film
     from mirl.suite import policies
+    from mirl.suite.results import choose_published
 
     if publish and out:
         raise ConfigError("--publish keeps the film beside the published run; it takes no --out")
@@ -123,9 +129,8 @@ def watch(
         Film(out)  # refuses other kinds of files
     place, experiments = open_experiments(root)
     (wanted, *_) = select(experiments, budget or "paper", paper, task, method)
-    spec = policies.choose_policy(
-        place, wanted.paper, wanted.task, wanted.labelled_method, wanted.budget if budget else None, seed
-    )
+    runs = policies.published_policies(place, wanted.paper)
+    spec = choose_published(runs, "policy", wanted, wanted.budget if budget else None, seed)
     if publish:
         kept = policies.publish_film(place, spec, ["--episodes", str(episodes)])
         console.print(f"{spec}: {kept.words}", markup=False, soft_wrap=True)

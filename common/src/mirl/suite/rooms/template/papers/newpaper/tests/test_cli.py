@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import imageio.v2 as imageio
 import pytest
+from paper_runs import Program, records, rows
 from toys import METHODS
 
 from mirl.paper import main
@@ -28,17 +24,6 @@ SMALL = ["--episodes-per-update", "4", "--evaluation-episodes", "5", "--evaluati
 def train_words(directory: Path, method: str, env_steps: int = 2_000, *more: str) -> list[str]:
     names = ["train", "--task", "cartpole", "--method", method, "--seed", "0", "--run-dir", str(directory)]
     return [*names, *SMALL, "--total-env-steps", str(env_steps), *more]
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def records(directory: Path) -> list[tuple[str, str, str]]:
-    """What a run measured, without times."""
-    found = [(row["env_step"], row["name"], row["value"]) for row in rows(directory / "metrics.csv")]
-    return [record for record in found if not record[1].startswith("time/")]
 
 
 def told(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -89,13 +74,8 @@ def test_a_killed_run_continues_and_ends_equal(tmp_path: Path, method: str, stop
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     words = ["--save-every", "1", "--no-tensorboard"]
     assert main(PAPER, train_words(whole, method, 6_000, *words)) == 0
-    command = [sys.executable, "-m", "newpaper", *train_words(broken, method, 6_000, *words)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 100
-    while not (broken / "checkpoint/latest.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    os.kill(process.pid, stop)
-    process.communicate(timeout=60)
+    saved = (broken / "checkpoint/latest.json").exists
+    Program("newpaper").stopped(*train_words(broken, method, 6_000, *words), when=saved, kill=stop)
     assert not (broken / "manifest.json").exists(), "the run ended before it was killed"
     assert main(PAPER, train_words(broken, method, 6_000, *words)) == 0
     assert records(broken) == records(whole)

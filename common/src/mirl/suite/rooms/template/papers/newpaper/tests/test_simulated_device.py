@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from simulated_device.runs import same_on_both, whole_life
 
 from newpaper.__main__ import PAPER
-
-sys.path.append(str(Path(__file__).parents[3] / "tests"))
-from simulated_device.runs import same_on_both, whole_life
 
 SMALL = (
     "--task cartpole --seed 0 --episodes-per-update 2 --evaluation-episodes 2 --evaluation-every 0 "
