@@ -16,7 +16,7 @@ from markdown_it.token import Token
 
 LEDGER_HEADING = re.compile(r"\b(faults|ledger|deviations)\b", re.IGNORECASE)
 NOT_FOUND = re.compile(r"\bnot found\b", re.IGNORECASE)
-JOINT = re.compile(r"(?<=[_=/:])(?=[A-Za-z])")
+JOINT = re.compile(r"(?<=[_=/:])(?=[A-Za-z]{2})")
 SENTENCE_END = re.compile(r"(?<=[.;])\s+(?=[A-Z])")
 
 
