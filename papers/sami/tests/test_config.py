@@ -88,6 +88,18 @@ def test_no_fidelity_turns_on_what_changes_nothing(task: str, fidelity: str):
     require_effect(task, configure(task, "saccm", fidelity))
 
 
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+def test_the_ants_contrastive_set_has_the_originals_2001_rows_a_trajectory(fidelity: str):
+    """Its episodes end at 1999 steps, one before the original's buffer does; the others' end with it (ledger 10)."""
+    beyond = {}
+    for task in TASKS:
+        config = configure(task, "saccm", fidelity)
+        assert isinstance(config, CcmConfig)
+        beyond[task] = config.rows_beyond_horizon
+        assert task != "ant" or config.horizon + config.rows_beyond_horizon == 2001
+    assert beyond == dict.fromkeys(TASKS, 1) | {"ant": 2}
+
+
 def test_methods_contrast_as_the_card_says():
     rules = {method: getattr(configure("ant", method, "faithful"), "contrast_selection", None) for method in CONFIGS}
     assert rules == {"tesac": None, "ccm": "env_diff", "satesac": "one", "saccm": "half"}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mirl.config import ConfigError
+from mirl.film import captioned
 from sami.evaluate import spread
-from sami.pictures import arranged, draw_contexts, draw_heat_maps, label_of, project, require_umap
+from sami.pictures import BAND, arranged, draw_contexts, draw_heat_maps, frame, label_of, project, require_umap
 from sami.protocol import FRICTIONS, MASSES, TestEpisode, heat, metrics_of
 
 
@@ -77,6 +79,15 @@ def test_heat_maps_are_indexed_by_friction_and_mass(tmp_path: Path):
 )
 def test_a_film_tells_what_was_drawn_for_an_episode(context: dict[str, Any], label: str):
     assert label_of(context) == label
+
+
+def test_a_filmed_picture_tells_its_setting_and_what_was_drawn_in_a_band_under_it():
+    picture = np.full((60, 400, 3), 90, np.uint8)
+    slots = SimpleNamespace(render=lambda *_, **__: picture, context=lambda slot: {"mass": slot, "damping": 1.0})
+    shown = frame(SimpleNamespace(slots=slots), 4, "extreme")  # type: ignore[arg-type]
+    np.testing.assert_array_equal(shown, captioned(picture, "extreme: mass 4, damping 1", BAND))
+    np.testing.assert_array_equal(shown[:60], picture)
+    assert not np.array_equal(shown, frame(SimpleNamespace(slots=slots), 3, "extreme"))  # type: ignore[arg-type]
 
 
 def test_a_film_has_a_row_a_setting_and_tuples_from_the_first_to_the_last():

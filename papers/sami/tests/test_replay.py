@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from toys import ACTION, OBSERVATION, filled_buffer, small_config
+from toys import ACTION, OBSERVATION, ToySlots, filled_buffer, small_config
 
+from sami.assembly import make_buffer
 from sami.contrast import SELECTIONS, by_skill_and_task, by_skill_in_a_task, by_skill_over_all, by_task
 from sami.replay import TrajectoryBuffer, pairs
 from sami.streams import chooser
@@ -118,6 +119,13 @@ def test_a_buffer_of_one_trajectory_always_samples_what_is_written_over():
     buffer.extend(0, torch.zeros(1, OBSERVATION), torch.zeros(1, ACTION), torch.zeros(1))
     assert buffer.ready
     assert buffer.gather(buffer.draw(chooser(0, 0, "test"), 0, 1)).rewards.tolist() == [[0.0, 2.0]]
+
+
+@pytest.mark.parametrize(("full_buffer", "places"), [("overwritten", 3), ("whole", 4)])
+def test_a_training_fills_its_buffer_as_its_config_says(full_buffer: str, places: int):
+    config = small_config(buffer_size=3, full_buffer=full_buffer)
+    buffer = make_buffer(ToySlots(), config, 0, "cpu")  # type: ignore[arg-type]
+    assert (buffer.full_buffer, buffer.places) == (full_buffer, places)
 
 
 def test_a_batch_takes_the_same_share_of_every_slot():
