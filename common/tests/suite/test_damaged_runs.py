@@ -137,6 +137,7 @@ KINDS = {
         lambda run, _: change_manifest(run, config={"total_env_steps": 21}), "manifest.json", "config"
     ),
 }  # fmt: skip
+WITHOUT_MANIFEST = [name for name, kind in KINDS.items() if kind.file == "manifest.json"]
 PLACES = {name: seed for seed, name in enumerate(KINDS)}
 """Which seed of toy/line/ours is damaged so; the one after the last kind is whole."""
 COMMANDS = {
@@ -147,6 +148,8 @@ COMMANDS = {
     ),
     "report": ("report", "--paper", "toy", "--out", "site"),
     "check": ("check", "results/published"),
+    "findings": ("findings",),
+    "findings of a task": ("findings", "--paper", "toy", "--task", "line"),
 }  # fmt: skip
 
 
@@ -241,10 +244,12 @@ def test_the_whole_runs_are_judged_and_shown_all_the_same(answers: dict[str, Ans
     assert "on-the-hill 1.00 1.00 … 1.00" in compared
     assert compared.count(" holds") == 1
     assert f"ours on line: seeds 0, 4, 6 damaged (metrics.csv.gz {CHANGED})" in compared
-    for command in ("compare", "list", "plot", "report"):
+    for command in ("compare", "list", "plot", "report", "findings", "findings of a task"):
         assert len(answers[command].lines) == len(KINDS) + 1  # exchanged folders damage two runs
     assert "curves.png shows ours, theirs" in answers["plot"].shown
     assert "open site/index.html in a browser" in answers["report"].shown
+    assert f"| {2 * (SEEDS + 5) - len(WITHOUT_MANIFEST) - 1} |" in answers["findings"].shown
+    assert "| `theirs` | 2.2 | 2.2 |" in answers["findings of a task"].shown
 
 
 @pytest.fixture
@@ -264,6 +269,18 @@ def test_no_claim_holds_on_a_damaged_seed(hill: Path, kind: str) -> None:
     assert answer.code == 1
     assert " holds " not in answer.shown
     assert "ours on hill: seed" in answer.shown
+
+
+@pytest.mark.parametrize("kind", WITHOUT_MANIFEST)
+def test_the_policy_of_a_run_without_a_whole_manifest_is_not_filmed(hill: Path, kind: str) -> None:
+    published = hill / "results/published/toy/paper/hill/ours"
+    for seed in (0, 1):
+        (published / f"seed{seed}/policy").mkdir()
+    KINDS[kind].damage(published / "seed0", published / "seed1")
+    answer = ask(hill, "watch", "toy", "hill", "ours", "--seed", "0")
+    (line,) = answer.lines
+    assert answer.code == 1
+    assert line.startswith(f"mirl: {published}/seed0/manifest.json ")
 
 
 def test_whole_runs_are_no_damage(hill: Path) -> None:

@@ -9,10 +9,10 @@ from statistics import mean, stdev
 
 from mirl.clock import describe_duration
 from mirl.config import ConfigError, choose
-from mirl.files import read_json
 from mirl.suite import listing
 from mirl.suite.experiments import Experiments, Metric
-from mirl.suite.results import begun_runs, metric_value, published_directory, read_metrics
+from mirl.suite.manifests import damage
+from mirl.suite.results import begun_runs, metric_value, published_directory, published_runs, read_metrics, read_state
 from mirl.verdict import comparison
 from mirl.verdict.claims import ClaimRow
 from mirl.verdict.comparison import Comparison
@@ -51,21 +51,25 @@ def of_paper(root: Path, experiments: Experiments, paper: str) -> str:
 
 
 def of_task(root: Path, experiments: Experiments, paper: str, task: str, budget: str, metric: str | None) -> str:
-    """A line a method, a column a seed: the value that is judged, or the last of another metric. ConfigError where no
-    published run of the task recorded it, a sentence where there is none."""
+    """A line a method, a column a seed: the value that is judged, or the last of another metric. A damaged run has no
+    value. ConfigError where no published run of the task recorded it, a sentence where there is none."""
     registered = experiments.papers[paper].tasks[task]
     values: dict[str, dict[int, float]] = {}
     names = set()
-    for spec in begun_runs(root, paper, budget, "published", task):
-        table = read_metrics(published_directory(root, spec))
+    specs = begun_runs(root, paper, budget, "published", task)
+    if not specs:
+        return f"No run of {paper} {task} at budget {budget} is published."
+    for spec in specs:
+        directory = published_directory(root, spec)
+        if damage(directory, spec):
+            continue
+        table = read_metrics(directory)
         names |= set(table["name"])
         judged = registered.of(spec.labelled_method).metric
         value = metric_value(table, Metric(name=metric, unit="") if metric else judged)
         if value is not None:
             values.setdefault(spec.labelled_method, {})[spec.seed] = value
-    if not names:
-        return f"No run of {paper} {task} at budget {budget} is published."
-    if not values:
+    if names and not values:
         raise ConfigError(f"no run of {paper} {task} recorded {choose('metric', metric or '', sorted(names))}")
     order = {name: place for place, name in enumerate(registered.methods)}
     methods = sorted(values, key=lambda labelled: (labelled.count("@"), order[labelled.partition("@")[0]], labelled))
@@ -94,9 +98,9 @@ def claim_cells(claim: ClaimRow) -> list[str]:
 
 
 def wall_seconds(root: Path, paper: str) -> list[float]:
-    """Of every published run."""
-    manifests = (root / "results/published" / paper).glob("*/*/*/seed*/manifest.json")
-    return [float(read_json(path)["wall_s"]) for path in sorted(manifests)]
+    """Of every published run whose manifest is whole."""
+    states = (read_state(published_directory(root, spec), spec) for spec in published_runs(root, paper))
+    return [float(state.manifest["wall_s"]) for state in states if state.state == "finished"]
 
 
 def counted(words: Iterable[str]) -> str:

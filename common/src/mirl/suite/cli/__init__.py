@@ -13,6 +13,7 @@ from mirl.config import ConfigError
 from mirl.files import describe_os_error
 from mirl.signals import Stopped
 from mirl.suite.cli import cards, host, judging, rooms, running, showing
+from mirl.suite.manifests import DamagedRunError
 from mirl.terminal import speak_plainly
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -53,6 +54,8 @@ def guarded(command: Callable[[], object]) -> int:
         return code if isinstance(code, int) else 0
     except ConfigError as error:
         message, code = str(error), 2
+    except DamagedRunError as damage:
+        message, code = str(damage), 1
     except Stopped as stop:
         print(stop)
         return 1

@@ -33,7 +33,7 @@ from mirl.suite.cli.options import (
     tell_damages,
 )
 from mirl.suite.results import Source
-from mirl.suite.selection import choose_budget, choose_paper, choose_papers, select
+from mirl.suite.selection import choose_budget, choose_papers, select
 
 app = typer.Typer()
 
@@ -52,18 +52,23 @@ def findings(
 ) -> None:
     """What was found so far, as the documents' tables: a line a paper, the claims and results of one, or its seeds."""
     from mirl.suite import findings as finding
+    from mirl.suite.results import damages
 
     place, experiments = open_experiments(root)
+    papers = choose_papers(experiments, paper)
+    shown = begun(place, papers, registry.BUDGETS, "published")
     if task:
         (spec, *_) = select(experiments, budget, one_paper(experiments, paper), task)
         found = finding.of_task(place, experiments, spec.paper, spec.task, spec.budget, metric)
+        shown = [one for one in shown if (one.budget, one.task) == (spec.budget, spec.task)]
     elif metric or budget != "paper":
         raise ConfigError(f"--{'metric' if metric else 'budget'} is about one task; --task names it")
     elif paper:
-        found = finding.of_paper(place, experiments, choose_paper(experiments, paper))
+        found = finding.of_paper(place, experiments, papers[0])
     else:
         found = finding.overview(place, experiments)
     sys.stdout.write(found + "\n")
+    raise typer.Exit(1 if name_damages(place, damages(place, shown, "published")) else 0)
 
 
 @app.command()
