@@ -209,7 +209,7 @@ def test_a_run_begun_before_checkpoints_vouched_for_themselves_continues_and_end
     assert rows(directory) == rows(finished)
 
 
-@pytest.mark.parametrize("torn", ["", "{", "[]"])
+@pytest.mark.parametrize("torn", ["", "{", "[]", "{}"])
 def test_an_empty_or_torn_manifest_does_not_count_as_finished(finished: Path, tmp_path: Path, torn: str) -> None:
     directory = Path(shutil.copytree(finished, tmp_path / "seed0"))
     (directory / "manifest.json").write_text(torn)

@@ -42,9 +42,10 @@ def is_attempt(attempt: Any) -> bool:
 def is_finished(directory: Path) -> bool:
     """Whether a run directory holds a manifest; one that is empty or torn, as a power cut leaves it, ends no run."""
     try:
-        return isinstance(read_json(directory / "manifest.json"), dict)
+        manifest = read_json(directory / "manifest.json")
     except (OSError, ValueError):
         return False
+    return isinstance(manifest, dict) and manifest.get("status") == "finished"
 
 
 def refuse_another_config(directory: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -315,8 +315,8 @@ def test_status_names_every_damaged_run_and_shows_the_others(whole: Path) -> Non
         place = f"results/runs/tiny/toy/line/ours/seed{seed}"
         named = [line for line in answer.lines if line.startswith(f"mirl: {place}/{file} is ")]
         assert f"{place} " in checked.shown
-        goes_on = [line.endswith("; the run is not finished, and the same command goes on") for line in named]
-        assert goes_on == [seed in (7, 8)]
+        goes_on = [line.endswith("; the run is not finished, and the same mirl command goes on") for line in named]
+        assert goes_on == [file == "manifest.json"]
     assert "9 damaged, 50 finished" in answer.shown
     assert checked.code == 1
 

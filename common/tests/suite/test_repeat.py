@@ -21,6 +21,7 @@ from mirl.suite import venvs
 from mirl.suite.results import published_directory, run_directory
 from mirl.suite.runner import paper_python, train_arguments
 from mirl.suite.selection import RunSpec
+from toy.driver import contents
 
 Mirl = Callable[..., subprocess.CompletedProcess[str]]
 LINE = ("toy", "line", "drift")
@@ -137,6 +138,26 @@ def test_a_stopped_repetition_goes_on(root: Path, mirl_here: Mirl):
     assert (done.returncode, "bit for bit" in done.stdout) == (0, True), done.stdout + done.stderr
     attempts = json.loads((directory / "manifest.json").read_text())["attempts"]
     assert attempts > 1
+
+
+def test_a_repetition_whose_manifest_breaks_the_contract_goes_on(root: Path, published: Path, mirl_here: Mirl):
+    assert mirl_here("repeat", *LINE).returncode == 0
+    manifest = root / "results/runs/repeated/tiny/toy/line/drift/seed0/manifest.json"
+    manifest.write_text(manifest.read_text().replace('"env_steps": 200', '"env_steps": "many"'))
+    done = mirl_here("repeat", *LINE)
+    assert (done.returncode, "bit for bit" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert "got 'many' and is now manifest.json.aside-1; the run goes on" in done.stdout
+
+
+def test_a_folder_of_something_else_is_refused_and_stays_as_it_is(root: Path, published: Path):
+    theirs = root / "theirs"
+    theirs.mkdir()
+    (theirs / "manifest.json").write_text("{}")
+    words = [sys.executable, "-m", "mirl.suite.cli", "repeat", *LINE, "--out", "theirs"]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True)
+    complaint = "toy: theirs holds files of something else (manifest.json); choose another folder\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", complaint)
+    assert contents(theirs) == {"manifest.json": b"{}"}
 
 
 def damaged(published: Path) -> None:

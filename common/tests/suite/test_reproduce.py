@@ -19,7 +19,7 @@ from mirl.suite import engine, plan
 from mirl.suite import experiments as registry
 from mirl.suite.executors import Choices, choose_executor
 from mirl.suite.selection import RunSpec
-from toy.driver import saved_step, wait_until
+from toy.driver import contents, saved_step, wait_until
 from toy.whole import write_manifest
 
 TINY = ("reproduce", "--paper", "toy", "--budget", "tiny")
@@ -227,18 +227,51 @@ def test_every_try_of_a_run_keeps_its_log(mirl, root: Path):
     assert all("became nan" in log.read_text() for log in logs)
 
 
-def test_a_run_with_an_empty_manifest_is_not_finished_and_goes_on(mirl, root: Path):
-    words = (*TINY, "--method", "drift", "--seeds", "0")
-    assert mirl(*words).returncode == 0
-    before, manifest = rows(runs(root, "drift")[0]), runs(root, "drift")[0] / "manifest.json"
-    manifest.write_text("")
-    said = "manifest.json is empty; the run is not finished, and the same command goes on\n"
-    assert mirl("status").stderr == f"mirl: {manifest.parent.relative_to(root)}/{said}"
-    again = mirl(*words)
-    assert again.returncode == 0, again.stderr
-    assert "its manifest.json is empty or torn and is now manifest.json.aside-1; the run goes on" in again.stdout
-    assert json.loads(manifest.read_text())["status"] == "finished"
-    assert rows(runs(root, "drift")[0]) == before
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda text: "", "is empty"),
+        (lambda text: "{}", "is not as the contract says: schema_version is missing"),
+        (
+            lambda text: text.replace('"env_steps": 200', '"env_steps": "many"'),
+            "is not as the contract says: env_steps: Input should be a valid integer, got 'many'",
+        ),
+    ],
+)
+def test_a_run_whose_manifest_breaks_the_contract_is_not_finished_and_goes_on(mirl, root: Path, change, fault: str):
+    directory, words = runs(root, "drift")[0], ("--method", "drift", "--seeds", "0")
+    assert mirl(*TINY, *words).returncode == 0
+    before, manifest = rows(directory), directory / "manifest.json"
+    manifest.write_text(change(manifest.read_text()))
+    said = f"manifest.json {fault}; the run is not finished, and the same mirl command goes on\n"
+    assert mirl("status").stderr == f"mirl: {directory.relative_to(root)}/{said}"
+    assert "1 of 1 runs to do" in mirl("plan", "--paper", "toy", "--budget", "tiny", *words).stdout
+    broken = manifest.read_text()
+    for number, again in enumerate(((*TINY, *words), ("run", "tiny/toy/line/drift/seed0")), 1):
+        manifest.write_text(broken)
+        done = mirl(*again)
+        assert done.returncode == 0, done.stderr
+        told = (
+            f"tiny/toy/line/drift/seed0: manifest.json {fault} and is now manifest.json.aside-{number}; the run goes on"
+        )
+        assert told in done.stdout
+        assert json.loads(manifest.read_text())["status"] == "finished"
+        assert rows(directory) == before
+
+
+def test_a_finished_run_with_other_rows_is_neither_counted_nor_made_again(mirl, root: Path):
+    directory, words = runs(root, "drift")[0], ("--method", "drift", "--seeds", "0")
+    assert mirl(*TINY, *words).returncode == 0
+    table = directory / "metrics.csv"
+    table.write_text(table.read_text().replace("eval/return,-", "eval/return,"))
+    before = contents(directory)
+    fault = f"{table} does not have the sha256 that the run's manifest records"
+    refused = mirl(*TINY, *words)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == f"mirl: {fault}; move that folder away to run it anew\n"
+    by_hand = mirl("run", "tiny/toy/line/drift/seed0")
+    assert (by_hand.returncode, by_hand.stderr) == (1, f"mirl: {fault}\n")
+    assert contents(directory) == before
 
 
 def test_status_shows_what_was_begun(mirl):
@@ -299,9 +332,10 @@ def test_a_run_that_somebody_else_finishes_meanwhile_keeps_its_manifest(root: Pa
     wait_until(lambda: any(has_checkpoint(directory) for directory in runs(root, "drift@slow")))
     [other] = [directory for directory in runs(root, "drift@slow") if not has_checkpoint(directory)]
     other.mkdir(parents=True, exist_ok=True)
-    (other / "manifest.json").write_text("{}")
+    write_manifest(other, RunSpec.parse(f"tiny/toy/line/drift@slow/{other.name}"), {})
+    before = (other / "manifest.json").read_bytes()
     driver.communicate(timeout=60)
-    assert (other / "manifest.json").read_text() == "{}"
+    assert (other / "manifest.json").read_bytes() == before
     assert not list(other.glob("attempt-*.log"))
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from mirl import config as configs
-from mirl.folder import is_finished
+from mirl.files import move_aside
 from mirl.suite.records import Manifest, Record, RunRecord, describe_fault
 from mirl.suite.selection import RunSpec
 
@@ -63,15 +63,36 @@ def read_manifest(directory: Path, spec: RunSpec | None = None) -> dict[str, Any
 def parse_manifest(directory: Path) -> tuple[dict[str, Any], Manifest]:
     """A manifest as it stands and as a record; raises DamagedRunError.
 
-    One that is empty or torn is no evidence and no end either: trainers and `mirl reproduce` go on with such a run.
+    One that breaks the contract is no evidence and no end either: `mirl reproduce`, `run` and `repeat` go on with it.
     """
     path = directory / "manifest.json"
     try:
         return parse(path, Manifest)
     except DamagedRunError as damage:
-        if is_finished(directory) or published_table(directory):
+        if published_table(directory):
             raise
-        raise DamagedRunError(path, f"{damage.fault}; the run is not finished, and the same command goes on") from None
+        fault = f"{damage.fault}; the run is not finished, and the same mirl command goes on"
+        raise DamagedRunError(path, fault) from None
+
+
+def is_finished(directory: Path) -> bool:
+    """Whether a run directory holds a manifest that keeps the contract."""
+    try:
+        return bool(parse_manifest(directory))
+    except DamagedRunError:
+        return False
+
+
+def set_aside_broken(directory: Path) -> str:
+    """Rename a manifest that breaks the contract, so that its run goes on; returns what was done, '' where nothing."""
+    path = directory / "manifest.json"
+    if not path.exists():
+        return ""
+    try:
+        parse(path, Manifest)
+    except DamagedRunError as damage:
+        return f"{damage.short} and is now {move_aside(path).name}; the run goes on"
+    return ""
 
 
 def published_table(directory: Path) -> str:

@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mirl.clock import describe_duration
-from mirl.folder import is_finished
 from mirl.suite import gpus, host
 from mirl.suite.experiments import Cost, Experiments
 from mirl.suite.lines import Line, lined_table
+from mirl.suite.manifests import is_finished
 from mirl.suite.results import read_state, run_directory
 from mirl.suite.selection import RunSpec, registered_fields
 

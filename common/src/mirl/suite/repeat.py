@@ -13,7 +13,7 @@ from typing import Any
 from mirl.config import ConfigError
 from mirl.suite import gpus, venvs
 from mirl.suite.experiments import Experiments
-from mirl.suite.manifests import DamagedRunError, damage, read_manifest, read_table
+from mirl.suite.manifests import DamagedRunError, damage, read_manifest, read_table, set_aside_broken
 from mirl.suite.orphans import stop_with_parent
 from mirl.suite.results import measured, published_directory
 from mirl.suite.runner import paper_python
@@ -75,6 +75,8 @@ def run_again(root: Path, experiments: Experiments, spec: RunSpec, directory: Pa
     """
     words = printed_command(published_directory(root, spec), spec)
     command = [str(paper_python(root, spec.paper)), "-m", spec.paper, *words, "--run-dir", str(directory)]
+    if (directory / "run.json").exists() and (told := set_aside_broken(directory)):
+        print(f"{spec}: {told}")
     with gpus.taken(1, f"the repetition of {spec}") as share:
         threads = str(experiments.papers[spec.paper].threads)
         done = subprocess.run(

@@ -11,14 +11,14 @@ from rich.text import Text
 from mirl import cards
 from mirl.attempt_log import last_words
 from mirl.config import ConfigError
-from mirl.files import move_aside
-from mirl.folder import is_finished, read_record
+from mirl.folder import read_record
 from mirl.manifest import lock_sha256
 from mirl.signals import Stopped
 from mirl.suite import containers, engine, plan, venvs
 from mirl.suite.driver_lock import driver_lock
 from mirl.suite.executors import LOCAL, Choices, choose_executor
 from mirl.suite.experiments import Experiments
+from mirl.suite.manifests import damage, is_finished, set_aside_broken
 from mirl.suite.plan import Estimate
 from mirl.suite.results import run_directory
 from mirl.suite.runner import device_here
@@ -35,12 +35,14 @@ def reproduce(
     """
     left = unfinished(root, specs)
     for spec in specs:
-        refuse_other_budget(root, experiments, spec)
+        refuse_what_is_not_it(root, experiments, spec)
     if not left:
         console.print(f"nothing to do: {len(specs)} of {len(specs)} runs are finished")
         return True
     with driver_lock(engine.folder_of(root)):
-        set_aside_torn_manifests(root, left, console)
+        for spec in left:  # the engine would take a run with a broken manifest for done
+            if told := set_aside_broken(run_directory(root, spec)):
+                console.print(f"{spec}: {told}", markup=False, soft_wrap=True)
         estimates = list(plan.estimate_all(root, experiments, specs))
         executor = choose_executor(root, experiments, [one for one in estimates if not one.finished], choices)
         papers = {spec.paper for spec in left}
@@ -82,7 +84,7 @@ def dry_run(root: Path, experiments: Experiments, specs: Sequence[RunSpec], cons
     """Say what `reproduce` would start, in the engine's own words; start nothing."""
     left = unfinished(root, specs)
     for spec in specs:
-        refuse_other_budget(root, experiments, spec)
+        refuse_what_is_not_it(root, experiments, spec)
     if not left:
         console.print(f"nothing to do: {len(specs)} of {len(specs)} runs are finished")
         return
@@ -97,15 +99,6 @@ def dry_run(root: Path, experiments: Experiments, specs: Sequence[RunSpec], cons
 
 def unfinished(root: Path, specs: Sequence[RunSpec]) -> list[RunSpec]:
     return [spec for spec in specs if not is_finished(run_directory(root, spec))]
-
-
-def set_aside_torn_manifests(root: Path, specs: Sequence[RunSpec], console: Console) -> None:
-    """Rename the manifests that are empty or torn: the engine would take these unfinished runs for done."""
-    for spec in specs:
-        manifest = run_directory(root, spec) / "manifest.json"
-        if manifest.exists():
-            aside = move_aside(manifest)
-            console.print(f"{spec}: its manifest.json is empty or torn and is now {aside.name}; the run goes on")
 
 
 def set_up_papers(root: Path, papers: set[str], device: str | None = None) -> None:
@@ -123,9 +116,11 @@ def set_up_papers(root: Path, papers: set[str], device: str | None = None) -> No
             raise ConfigError(f"setting up papers/{paper}: {error}") from None
 
 
-def refuse_other_budget(root: Path, experiments: Experiments, spec: RunSpec) -> None:
-    """A run that was started under another registration is neither continued nor counted."""
+def refuse_what_is_not_it(root: Path, experiments: Experiments, spec: RunSpec) -> None:
+    """A finished run that is damaged, or one of another registration, is neither continued nor counted."""
     directory = run_directory(root, spec)
+    if is_finished(directory) and (damaged := damage(directory, spec)):
+        raise ConfigError(f"{damaged}; move that folder away to run it anew")
     record = read_record(directory)
     for field, value in registered_fields(experiments, spec).items() if record else ():
         before = record["config"].get(field)  # type: ignore[index]

@@ -16,10 +16,11 @@ from typing import Any
 from mirl.attempt_log import LOG_IS_KEPT, last_words, next_attempt_log
 from mirl.cards import VISIBLE, all_cards, visible_cards
 from mirl.config import ConfigError, option_of
-from mirl.folder import hold, is_finished, read_record
+from mirl.folder import hold, read_record
 from mirl.signals import STOP_SIGNALS
 from mirl.suite import containers, gpus, slurm, venvs
 from mirl.suite.experiments import Experiments
+from mirl.suite.manifests import damage, is_finished, set_aside_broken
 from mirl.suite.orphans import stop_with_parent, wait_for_group
 from mirl.suite.results import run_directory
 from mirl.suite.selection import RunSpec, registered_fields
@@ -86,8 +87,12 @@ def train(
         containers.end_leftover(image, directory)
     hold(directory, patience_s).close()
     if is_finished(directory):
+        if damaged := damage(directory, spec):
+            raise damaged
         print(f"{spec} is finished: nothing to do")
         return 0
+    if told := set_aside_broken(directory):
+        print(f"{spec}: {told}")
     with cards as share, next_attempt_log(directory).open("w") as log:
         threads = str(experiments.papers[spec.paper].threads)
         added = {LOG_IS_KEPT: "1", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads}

@@ -202,6 +202,8 @@ def repeat(
     directory = out or place / "results/runs/repeated" / str(spec)
     try:
         code = repeating.run_again(place, experiments, spec, directory)
+        if code == 2:  # the paper has said what cannot be done, and it cannot be done the next time either
+            raise typer.Exit(code)
         if code:
             print("mirl: the repetition did not come to its end; the same command continues it", file=sys.stderr)
             raise typer.Exit(code)
