@@ -175,7 +175,9 @@ def test_films_play_while_they_are_seen_and_stay_stopped_for_a_reader_who_stoppe
     driver.execute_script("arguments[0].scrollIntoView()", film)
     browser.WebDriverWait(driver, 20).until(lambda one: one.execute_script("return arguments[0].currentTime", film) > 0)
     # A figure that is drawn above may move the film out of sight meanwhile, where the page itself halts it.
-    stop = "const film = arguments[0]; film.scrollIntoView(); if (!film.paused) film.pause(); return film.dataset.stopped"
+    stop = (
+        "const film = arguments[0]; film.scrollIntoView(); if (!film.paused) film.pause(); return film.dataset.stopped"
+    )
     browser.WebDriverWait(driver, 20).until(lambda one: one.execute_script(stop, film))
     for place in ("h1", "video"):
         driver.execute_script("document.querySelector(arguments[0]).scrollIntoView()", place)
