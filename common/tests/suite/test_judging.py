@@ -231,6 +231,12 @@ def test_a_plot_of_learning_curves_is_written(mirl, root: Path):
     drawn = mirl("plot", "--paper", "toy", "--task", "line", "--budget", "tiny", "--out", "curves.png")
     assert drawn.returncode == 0, drawn.stderr
     assert (root / "curves.png").read_bytes().startswith(b"\x89PNG")
+    words = ("plot", "--paper", "toy", "--task", "line", "--budget", "tiny", "--out", "other.png", "--metric")
+    near, far = mirl(*words, "eval/retrun"), mirl(*words, "speed")
+    assert (near.returncode, far.returncode) == (2, 2)
+    assert near.stderr == "mirl: no metric 'eval/retrun' in these runs; did you mean eval/return?\n"
+    assert far.stderr.endswith("(metrics: eval/return, loss/distance, time/now, train/return)\n")
+    assert not (root / "other.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,14 @@ def test_three_seeds_are_shown_and_inconclusive(mirl, repository: Path):
     assert drift["finding"].startswith("inconclusive: 3 seeds against 5, at least 5 carry a conclusion")
 
 
+def test_a_seed_that_may_be_there_twice_is_told(mirl, repository: Path):
+    bring(repository, [12.1, 12.3, 12.1])
+    told = json.loads(mirl(*WITH, "--json").stdout)["warning"]
+    assert told == "seed2.csv has the rows of seed0.csv: one seed that is brought twice would count twice"
+    (repository / "mine/seed2.csv").unlink()
+    assert json.loads(mirl(*WITH, "--json").stdout)["warning"] == ""
+
+
 def no_column(root: Path) -> None:
     bring(root, [1.0], header="step,name,value")
 
@@ -100,6 +108,19 @@ def no_number(root: Path) -> None:
 
 def half_a_step(root: Path) -> None:
     (bring(root, [1.0]) / "seed0.csv").write_text("env_step,name,value\n0.5,eval/return,1\n")
+
+
+def more_than_anybody_takes(root: Path) -> None:
+    (bring(root, [1.0]) / "seed0.csv").write_text("env_step,name,value\n1e30,eval/return,1\n")
+
+
+def no_step_at_all(root: Path) -> None:
+    (bring(root, [1.0]) / "seed0.csv").write_text("env_step,name,value\n0,eval/return,1\n")
+
+
+def two_seeds_in_a_table(root: Path) -> None:
+    seed = bring(root, [1.0]) / "seed0.csv"
+    seed.write_text(seed.read_text() + "500,eval/return,0.4\n1000,eval/return,0.9\n")
 
 
 def other_metric(root: Path) -> None:
@@ -119,7 +140,10 @@ def no_rows(root: Path) -> None:
     [
         (no_column, (), "has no column env_step; did you mean step? (columns: step, name, value)"),
         (no_number, (), "line 3: value must be a number, got 'high'"),
-        (half_a_step, (), "line 2: env_step must be a whole number of steps, got 0.5"),
+        (half_a_step, (), "line 2: env_step must be a whole number of steps, 1e+12 at most, got 0.5"),
+        (more_than_anybody_takes, (), "line 2: env_step must be a whole number of steps, 1e+12 at most, got 1e+30"),
+        (no_step_at_all, (), "ends at env step 0, the budget has 1,000\n"),
+        (two_seeds_in_a_table, (), "has eval/return twice at env step 500; a table is one seed, with one value a step"),
         (other_metric, (), "never recorded eval/return (it has eval/retrun)"),
         (no_table, (), "is not a table"),
         (no_rows, (), "has no rows"),
@@ -133,6 +157,10 @@ def no_rows(root: Path) -> None:
         (lambda root: bring(root, [1.0], end=4000), (), "ends at env step 4,000, the budget has 1,000"),
         (lambda root: bring(root, [1.0]), ("--columns", "steps"), "--columns must name two columns"),
         (lambda root: bring(root, [1.0]), ("--columns", "steps,score"), "has no column steps; did you mean env_step?"),
+        (lambda root: bring(root, [1.0]), ("--columns", "value,value"), "--columns must name two columns"),
+        (lambda root: bring(root, [1.0]), ("--env-steps-per-step", str(10**19)), "less than or equal to 1000000"),
+        (lambda root: bring(root, [1.0]), ("--setting", "hard"), "task line has one test condition alone"),
+        (lambda root: bring(root, [1.0]), ("--picture", "reproduce.yaml/a.png"), "reproduce.yaml is a file"),
         (lambda root: bring(root, [1.0]), ("--picture", "a.txt"), "--picture must end in .png, .svg or .pdf"),
         (lambda root: bring(root, [1.0]), ("--published",), "--with judges your own runs; it takes neither"),
     ],

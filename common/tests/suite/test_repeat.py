@@ -181,6 +181,7 @@ def no_change(published: Path) -> None:
         (no_change, [*LINE, "--budget", "paper"], 2, "(paper) is published"),
         (no_change, ["toy", "line", "drfit"], 2, "drfit"),
         (no_change, ["toi", "line", "drift"], 2, "toi"),
+        (no_change, [*LINE, "--out", "reproduce.yaml/again"], 2, "reproduce.yaml is a file"),
         (with_a_file, [*LINE], 2, "was trained with files that are not published: <own.pt>"),
         (damaged, [*LINE], 1, "does not have the sha256 that the run's manifest records"),
     ],

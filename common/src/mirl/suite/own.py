@@ -20,6 +20,8 @@ from mirl.verdict.judgement import STEP_TOLERANCE
 
 LONG = ("env_step", "name", "value")
 """The columns of ours that are needed; others, such as wall_s, may stand beside them."""
+MOST_STEPS = 1e12
+"""More than anybody takes; a number beyond it is none of steps."""
 SUFFIXES = (".csv", ".csv.gz")
 
 
@@ -61,10 +63,11 @@ def read_one(path: Path, metric: Metric, columns: Sequence[str], env_steps_per_s
         raise ConfigError(f"{path} has no column {missing[0]}{near} (columns: {', '.join(table.columns)}){hint}")
     steps = numbers(path, table, wanted[0])
     values = numbers(path, table, wanted[-1])
-    wrong = np.flatnonzero(~np.isfinite(steps) | (steps < 0) | (steps != np.rint(steps)))
+    wrong = np.flatnonzero(~((steps >= 0) & (steps <= MOST_STEPS) & (steps == np.rint(steps))))
     if len(wrong):
         raise ConfigError(
-            f"{path} line {wrong[0] + 2}: {wanted[0]} must be a whole number of steps, got {steps[wrong[0]]:g}"
+            f"{path} line {wrong[0] + 2}: {wanted[0]} must be a whole number of steps, {MOST_STEPS:g} at most,"
+            f" got {steps[wrong[0]]:g}"
         )
     names = table["name"] if not columns else metric.recorded
     made = pd.DataFrame({"env_step": steps.astype("int64") * env_steps_per_step, "name": names, "value": values})
@@ -98,7 +101,7 @@ def numbers(path: Path, table: pd.DataFrame, column: str) -> npt.NDArray[np.floa
 
 
 def refuse_other_steps(runs: OwnRuns, env_steps: int, metric: Metric) -> None:
-    """Her seeds must have gone as far as the budget; raises ConfigError that names the seed, its end and the budget."""
+    """Her seeds must have a value a step and have gone as far as the budget; raises ConfigError that names the seed."""
     for file, table in runs.tables.items():
         mine = table[table["name"] == metric.recorded]
         if not len(mine):
@@ -106,13 +109,27 @@ def refuse_other_steps(runs: OwnRuns, env_steps: int, metric: Metric) -> None:
             raise ConfigError(
                 f"{file} of --with {runs.label} never recorded {metric.recorded} (it has {', '.join(names)})"
             )
+        if (twice := mine["env_step"].duplicated()).any():
+            raise ConfigError(
+                f"{file} of --with {runs.label} has {metric.recorded} twice at env step"
+                f" {mine.loc[twice, 'env_step'].iloc[0]:,}; a table is one seed, with one value a step"
+            )
         last = int(mine["env_step"].iloc[-1])
         if abs(last - env_steps) > STEP_TOLERANCE * env_steps:
-            unit = f"; if one of its steps stands for several, --env-steps-per-step {round(env_steps / last)} says so"
+            unit = "; if one of its steps stands for several, --env-steps-per-step {} says so"
             raise ConfigError(
                 f"{file} of --with {runs.label} ends at env step {last:,}, the budget has {env_steps:,}"
-                f"{unit if 0 < last < 0.75 * env_steps else ''}"
+                f"{unit.format(round(env_steps / last)) if 0 < last < 0.75 * env_steps else ''}"
             )
+
+
+def copies(runs: OwnRuns) -> str:
+    """A sentence about the first two tables with the same rows, which may be one seed; '' where there are none."""
+    seen: dict[str, str] = {}
+    for file, table in runs.tables.items():
+        if (first := seen.setdefault(table.to_csv(), file)) != file:
+            return f"{file} has the rows of {first}: one seed that is brought twice would count twice"
+    return ""
 
 
 def draw(root: Path, spec: RunSpec, metric: Metric, runs: OwnRuns, path: Path) -> list[DamagedRunError]:

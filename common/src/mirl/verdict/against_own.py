@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mirl.suite.experiments import Budget, Experiments
 from mirl.suite.lines import Line, lined_table
-from mirl.suite.own import OwnRuns
+from mirl.suite.own import OwnRuns, copies
 from mirl.suite.records import LEAST_SEEDS, Record, Reference
 from mirl.suite.results import metric_value, read_references
 from mirl.verdict.evidence import labelled_methods, read_seeds
@@ -66,7 +66,7 @@ class OwnComparison(Record):
     mean_interval: Interval | None
     """95 %, of the mean."""
     warning: str
-    """Where doing nothing is as good."""
+    """Where doing nothing is as good, and where two tables may be one seed."""
     methods: tuple[AgainstMethod, ...]
 
 
@@ -96,7 +96,8 @@ def build(
     return OwnComparison(
         label=runs.label, paper=paper, task=task, setting=setting, budget=budget, metric=registered.metric.name,
         unit=registered.metric.unit, seeds={file: value for file, value in values.items() if value is not None},
-        mean_interval=interval_of(list(hers.values.values()), registered.metric.bounds), warning=warning,
+        mean_interval=interval_of(list(hers.values.values()), registered.metric.bounds),
+        warning="; ".join(filter(None, (warning, copies(runs)))),
         methods=tuple(methods),
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from mirl.config import ConfigError, choose
-from mirl.suite.cli.options import console, name_damages, one_paper
+from mirl.suite.cli.options import console, name_damages, one_paper, refuse_no_picture
 from mirl.suite.experiments import Experiments
 from mirl.suite.manifests import DamagedRunError
 from mirl.suite.selection import choose_budget, select
@@ -29,12 +29,14 @@ def compare_own(
         raise ConfigError(f"--with needs --task (tasks: {', '.join(tasks)})")
     chosen = tasks[choose("task", task, tasks, f" in paper {paper}")]
     (spec, *_) = select(experiments, budget, paper, task)
+    if setting and not chosen.settings:
+        raise ConfigError(f"task {spec.task} has one test condition alone; --setting {setting} is none of it")
     named = choose("setting", setting, chosen.all_settings, f" on task {spec.task}") if setting else chosen.setting
     names = [name.strip() for name in columns.split(",")] if columns else []
-    if names and (len(names) != 2 or not all(names)):
+    if names and (len(names) != 2 or not all(names) or names[0] == names[1]):
         raise ConfigError(f"--columns must name two columns with a comma between, as STEPS,VALUES, got {columns!r}")
-    if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
-        raise ConfigError(f"--picture must end in .png, .svg or .pdf, got {picture}")
+    if picture is not None:
+        refuse_no_picture("--picture", picture)
     registered = chosen.in_setting(named)
     runs = own.read(folder, registered.metric, names, env_steps_per_step)
     own.refuse_other_steps(runs, judged_at(registered, spec.budget), registered.metric)

@@ -90,7 +90,7 @@ def compare(
         str, typer.Option(help="With --with: the names of its two columns, as STEPS,VALUES; default: ours.")
     ] = "",
     env_steps_per_step: Annotated[
-        int, typer.Option(min=1, help="With --with: environment steps that one of its steps stands for.")
+        int, typer.Option(min=1, max=10**6, help="With --with: environment steps that one of its steps stands for.")
     ] = 1,
     setting: Annotated[str, typer.Option(help="With --with: which test condition; default: the task's first.")] = "",
     picture: Annotated[

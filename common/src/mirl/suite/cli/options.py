@@ -22,13 +22,28 @@ if TYPE_CHECKING:
 
 console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
 
+
+def filled(parameter: typer.CallbackParam, value: str | None) -> str | None:
+    """A name that was given; raises ConfigError for an empty one, which a shell variable that is not set becomes."""
+    if value == "":
+        raise ConfigError(
+            f"{parameter.opts[0] if parameter.param_type_name == 'option' else parameter.metavar} is empty"
+        )
+    return value
+
+
 Root = Annotated[
     Path | None, typer.Option(help="The repository; default: found upwards from here.", show_default=False)
 ]
-PaperOption = Annotated[str | None, typer.Option("--paper", help="Which paper.", show_default=False)]
-TaskOption = Annotated[str | None, typer.Option("--task", help="Which task; default: all.", show_default=False)]
+PaperOption = Annotated[str | None, typer.Option("--paper", help="Which paper.", show_default=False, callback=filled)]
+TaskOption = Annotated[
+    str | None, typer.Option("--task", help="Which task; default: all.", show_default=False, callback=filled)
+]
 MethodOption = Annotated[
-    str | None, typer.Option("--method", help="Which method, or method@variant; default: all.", show_default=False)
+    str | None,
+    typer.Option(
+        "--method", help="Which method, or method@variant; default: all.", show_default=False, callback=filled
+    ),
 ]
 SeedsOption = Annotated[
     str | None, typer.Option("--seeds", help="As 0,1,2; default: the budget's.", show_default=False)
@@ -38,11 +53,15 @@ RunnerOption = Annotated[str, typer.Option("--runner", help="venv, or docker for
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", min=1, help="Runs at a time; default: as cores and GPUs allow.")
 ]
-PublishedPaper = Annotated[str, typer.Argument(metavar="PAPER", help="Which paper.")]
-PublishedTask = Annotated[str, typer.Argument(metavar="TASK", help="Which task.")]
-PublishedMethod = Annotated[str, typer.Argument(metavar="METHOD", help="Which method, or method@variant.")]
+PublishedPaper = Annotated[str, typer.Argument(metavar="PAPER", help="Which paper.", callback=filled)]
+PublishedTask = Annotated[str, typer.Argument(metavar="TASK", help="Which task.", callback=filled)]
+PublishedMethod = Annotated[
+    str, typer.Argument(metavar="METHOD", help="Which method, or method@variant.", callback=filled)
+]
 PublishedSeed = Annotated[int | None, typer.Option(min=0, help="Default: the first.", show_default=False)]
-PublishedBudget = Annotated[str | None, typer.Option(help="Default: paper, where there is one.", show_default=False)]
+PublishedBudget = Annotated[
+    str | None, typer.Option(help="Default: paper, where there is one.", show_default=False, callback=filled)
+]
 EveryPaper = Annotated[bool, typer.Option("--all", help="All papers, instead of --paper.")]
 RunsPerGpu = Annotated[
     int, typer.Option("--runs-per-gpu", min=1, max=10, help="Runs that share a GPU of this host at a time.")
@@ -69,6 +88,22 @@ def numbers(text: str | None) -> list[int] | None:
     if not all(word.isdigit() for word in words):
         raise ConfigError(f"--seeds must be whole numbers with commas between, as 0,1,2, got {text!r}")
     return list(dict.fromkeys(int(word) for word in words))
+
+
+def refuse_blocked(option: str, path: Path) -> None:
+    """Raises ConfigError for a place of the user's that can never be, as one beneath a file."""
+    there = next(one for one in path.absolute().parents if one.exists())
+    if not there.is_dir():
+        raise ConfigError(f"{option} {path} cannot be written: {there} is a file")
+
+
+def refuse_no_picture(option: str, path: Path) -> None:
+    """Raises ConfigError for a file that cannot hold a picture of curves."""
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise ConfigError(f"{option} must end in .png, .svg or .pdf, got {path}")
+    if path.is_dir():
+        raise ConfigError(f"{option} {path} is a folder")
+    refuse_blocked(option, path)
 
 
 def name_damages(place: Path, damages: Sequence[DamagedRunError]) -> bool:

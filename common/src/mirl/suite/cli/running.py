@@ -31,9 +31,11 @@ from mirl.suite.cli.options import (
     SeedsOption,
     TaskOption,
     console,
+    filled,
     name_damages,
     numbers,
     open_experiments,
+    refuse_blocked,
 )
 from mirl.suite.experiments import Experiments
 from mirl.suite.selection import RunSpec, choose_paper, choose_papers, select
@@ -123,7 +125,9 @@ def reproduce(
 @app.command()
 def status(
     paper: PaperOption = None,
-    budget: Annotated[str | None, typer.Option(help="tiny, workstation or paper; default: all.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="tiny, workstation or paper; default: all.", callback=filled)
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Show every run, however many there are.")] = False,
     root: Root = None,
@@ -200,6 +204,7 @@ def repeat(
     runs = published_runs(place, wanted.paper)
     spec = choose_published(runs, "run", wanted, wanted.budget if budget else None, seed)
     directory = out or place / "results/runs/repeated" / str(spec)
+    refuse_blocked("--out", directory)
     try:
         code = repeating.run_again(place, experiments, spec, directory)
         if code == 2:  # the paper has said what cannot be done, and it cannot be done the next time either

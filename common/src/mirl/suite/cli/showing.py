@@ -26,10 +26,13 @@ from mirl.suite.cli.options import (
     TaskOption,
     begun,
     console,
+    filled,
     name_damages,
     numbers,
     one_paper,
     open_experiments,
+    refuse_blocked,
+    refuse_no_picture,
     tell_damages,
 )
 from mirl.suite.results import Source
@@ -42,10 +45,12 @@ app = typer.Typer()
 def findings(
     paper: PaperOption = None,
     task: Annotated[
-        str | None, typer.Option(help="Every seed of this task instead; needs --paper.", show_default=False)
+        str | None,
+        typer.Option(help="Every seed of this task instead; needs --paper.", show_default=False, callback=filled),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="With --task: the last value of another metric.", show_default=False)
+        str | None,
+        typer.Option(help="With --task: the last value of another metric.", show_default=False, callback=filled),
     ] = None,
     budget: Annotated[str, typer.Option(help="With --task: workstation or paper.")] = "paper",
     root: Root = None,
@@ -132,6 +137,7 @@ def watch(
         raise ConfigError("--publish keeps the film beside the published run; it takes no --out")
     if out:
         Film(out)  # refuses other kinds of files
+        refuse_blocked("--out", out)
     place, experiments = open_experiments(root)
     (wanted, *_) = select(experiments, budget or "paper", paper, task, method)
     runs = policies.published_policies(place, wanted.paper)
@@ -165,8 +171,7 @@ def plot(
     place, experiments = open_experiments(root)
     if not paper or not task:
         raise ConfigError("--paper and --task are needed: a plot shows one task")
-    if out.suffix not in (".png", ".svg", ".pdf"):
-        raise ConfigError(f"--out must end in .png, .svg or .pdf, got {out}")
+    refuse_no_picture("--out", out)
     specs = select(experiments, budget, paper, task, method)
     curves, damages = plotting.curves(place, specs, metric, "published" if published else "runs")
     damaged = name_damages(place, damages)
@@ -181,7 +186,10 @@ def plot(
 def report(
     paper: PaperOption = None,
     budget: Annotated[
-        str | None, typer.Option(help="One only; default: paper, and the others that were begun.", show_default=False)
+        str | None,
+        typer.Option(
+            help="One only; default: paper, and the others that were begun.", show_default=False, callback=filled
+        ),
     ] = None,
     runs: Annotated[bool, typer.Option("--runs", help="Report our runs instead of results/published.")] = False,
     out: Annotated[Path | None, typer.Option(help="Its folder; default: results/report.", show_default=False)] = None,
@@ -195,6 +203,7 @@ def report(
     papers = choose_papers(experiments, paper)
     chosen = choose_budget(budget) if budget else None
     target = out or place / reporting.PLACE
+    refuse_blocked("--out", target)
     source: Source = "runs" if runs else "published"
     first = reporting.write_report(place, experiments, papers, source, chosen, target)
     console.print(f"open {os.path.relpath(first)} in a browser", soft_wrap=True)
