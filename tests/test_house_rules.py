@@ -61,6 +61,14 @@ def test_a_paper_imports_no_other_paper_and_only_the_light_half(paper: str):
         assert not [module for module in modules if module.startswith(HOST_HALF)], path
 
 
+def test_worker_processes_are_mirls_alone():
+    """`mirl.workers` holds stop signals, names who died and leaves nothing behind; a pool of one's own forgets some."""
+    files = [path for folder in SOURCES.values() for path in folder.rglob("*.py")]
+    own = re.compile(r"\b(multiprocessing|ProcessPoolExecutor|SubprocVecEnv|os\.fork)\b")
+    assert len(files) > 100
+    assert not [path for path in files if own.search(path.read_text(encoding="utf-8"))]
+
+
 def modules_below(folder: Path, package: str) -> dict[str, Path]:
     """Name -> file of a package's modules; of a folder of scripts with package ''."""
     found = {}

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from mime.adaptation import adapt
 from mime.agent import MamlAgent, MamlExplAgent, MimeAgent, make_agent
 from mime.config import CONFIGS, MamlNoiseConfig, configure
-from mime.envs import batch_of, make
+from mime.envs import BatchedEnvironment, batch_of, make
 from mime.evaluate import SETTINGS, environment_for, metrics_of, run_tests
 from mime.networks import policy_mean
 from mime.objectives import mixed_rewards
@@ -113,11 +114,28 @@ def test_the_dynamics_model_sees_the_leading_numbers_only():
     torch.testing.assert_close(targets, episodes.observations[:, 1:, :, :6])
 
 
+def out_of_reach() -> BatchedEnvironment:
+    """Two tasks whose goals nobody comes near."""
+    return batch_of(make("2DNavigationSparse-v0", 0).unwrapped, [{"goal": np.array([50.0, 0.0])}] * 2, 3, 100)
+
+
+@pytest.mark.parametrize(("method", "moves"), [("maml", False), ("e_maml", False), ("maml_noise", True)])
+def test_without_any_reward_only_noise_moves_a_policy(method: str, moves: bool):
+    """So that on such tasks nothing tells a learner of the others that does not learn (README)."""
+    agent = small_agent(method)
+    before, draw = agent.policy.clone(), Streams(0, 0)
+    batch = agent.collect(out_of_reach(), 2, 3, draw, 1, agent.explores(0))
+    (train,) = batch.train
+    adapted = adapt(agent.layout, before.expand(2, -1), [(train.episodes, train.advantages)], 0.1).adapted
+    assert torch.equal(adapted, before.expand(2, -1)) != moves
+    assert agent.update(batch, draw)["train/policy_updated"] == moves
+    assert torch.equal(agent.policy, before) != moves
+
+
 def test_trajectories_have_noise_of_their_own():
     """Goals are out of reach, so that all policies are the first one; what actions add to its means is noise."""
     agent = small_agent("maml_noise")
-    environment = make("2DNavigationSparse-v0", 0).unwrapped
-    batched = batch_of(environment, [{"goal": np.array([50.0, 0.0])}] * 2, 3, 100)
+    batched = out_of_reach()
     seen = []
     for iteration in range(2):
         batch = agent.collect(batched, 2, 3, Streams(0, iteration), 1, exploring=False)
