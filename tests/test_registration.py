@@ -41,6 +41,33 @@ def test_a_task_with_bands_has_them_for_every_method_and_registered_seed(paper: 
         assert wanted <= recorded or spec.task not in tasks
 
 
+@pytest.mark.parametrize("task", sorted(set(EXPERIMENTS.papers["sami"].tasks) - {"panda"}))
+def test_samis_variants_are_planned_at_their_own_pace(task: str):
+    """Larger batches of all slots, and pairs that grow with the square of the contrasted trajectories."""
+    entry = EXPERIMENTS.papers["sami"].tasks[task]
+    names = ("", "faithful", "fixed", "contrast_8", "contrast_16", "contrast_128", "contrast_512")
+    pace = {name: entry.cost_of(f"saccm@{name}".removesuffix("@"), "paper").env_steps_per_s for name in names}
+    assert pace["contrast_8"] == pace["contrast_16"] == pace[""]
+    assert pace[""] > pace["faithful"] >= pace["fixed"]
+    assert 8 < pace[""] / pace["contrast_128"] < 30
+    assert 8 < pace["contrast_128"] / pace["contrast_512"] < 16
+
+
+def test_a_target_that_does_not_lag_is_outside_every_band():
+    """MI-Asym's learners that are judged by it; -12 is written down where nothing is learnt."""
+    judged = [band for band in bands.read_bands(ROOT, "mi_asym") if band.metric == "train/log10_target_lag"]
+    assert judged
+    assert not [band for band in judged if band.low <= -12 <= band.high]
+
+
+def test_e_maml_without_a_first_update_is_outside_wherever_a_registered_seed_sees_a_reward_by_then():
+    """Elsewhere the policy does not move in the first iteration, and its README says that nothing tells."""
+    first = {row.key: row.value for row in bands.read_first_values(ROOT, "mime")}
+    runs = select(EXPERIMENTS, "tiny", "mime", method="e_maml")
+    moved = {spec.task for spec in runs if first[spec.task, spec.method, spec.seed, "train/policy_updated"] == 1}
+    assert moved == {"wide_ring", "close_ring", "pendulum", "ml10"}
+
+
 @pytest.mark.parametrize("paper", EXPERIMENTS.papers)
 def test_every_claim_holds_where_the_seeds_of_its_methods_are_separated(paper: str):
     entry = EXPERIMENTS.papers[paper]
