@@ -292,6 +292,17 @@ def test_without_a_lock_that_holds_the_packages_nothing_is_written(mirl: Callabl
     assert "no paper's lock holds the packages of a new room" in mirl("new", "sixth")
 
 
+@pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\n", 'package = "none"\n'])
+def test_a_lock_or_a_project_that_cannot_be_read_is_named(mirl: Callable[..., str], root: Path, text: str):
+    lock, project = root / "papers/amigo/poetry.lock", root / "papers/amigo/pyproject.toml"
+    before = lock.read_text()
+    lock.write_text(text)
+    assert f"{lock} is not a lock that can be read" in mirl("new", "sixth")
+    lock.write_text(before)
+    project.write_text("<<<<<<< HEAD\n")
+    assert f"{project} cannot be read: " in mirl("new", "sixth")
+
+
 @pytest.mark.parametrize("file", [".ci/run", "docs/findings.md", "reproduce.yaml"])
 def test_a_failure_in_the_middle_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch, file: str):
     before, real = contents(root), rooms.rewrite

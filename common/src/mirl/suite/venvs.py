@@ -136,11 +136,15 @@ def pip(python: Path, *arguments: str) -> None:
 
 
 def locked_versions(project: Path) -> dict[str, str]:
-    """Package -> version of the project's lock, by canonical names."""
+    """Package -> version of the project's lock, by canonical names; raises SetupError where it cannot be read."""
     import tomllib  # Python 3.11; `make doctor` reads this file with whatever Python there is
 
-    packages = tomllib.loads((project / "poetry.lock").read_text(encoding="utf-8"))["package"]
-    return {canonical(entry["name"]): entry["version"] for entry in packages}
+    path = project / "poetry.lock"
+    try:
+        packages = tomllib.loads(path.read_text(encoding="utf-8"))["package"]
+        return {canonical(entry["name"]): entry["version"] for entry in packages}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SetupError(f"{path} is not a lock that can be read ({' '.join(str(error).split())})") from None
 
 
 def install_cpu_torch(python: Path, version: str) -> None:

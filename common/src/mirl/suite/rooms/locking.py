@@ -46,7 +46,10 @@ def lock_for(root: Path, pyproject: str) -> dict[str, str]:
     """
     project = tomllib.loads(pyproject)
     for lock in sorted(root.glob("papers/*/poetry.lock")):
-        donor = tomllib.loads((lock.parent / "pyproject.toml").read_text(encoding="utf-8"))
+        try:
+            donor = tomllib.loads((lock.parent / "pyproject.toml").read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{lock.parent}/pyproject.toml cannot be read: {error}") from None
         packages = packages_of(lock.read_text(encoding="utf-8"))
         if agrees(donor, project) and all(is_met(packages, one) for one in wanted(project, extras=True)):
             return derived(lock, packages, project)
@@ -65,12 +68,15 @@ def packages_of(lock: str) -> Packages:
 
 def agrees(donor: Project, project: Project) -> bool:
     """Whether two projects ask for the same Python, extras, group of development and local packages."""
-    same = [
-        (one["project"]["requires-python"], one["project"].get("optional-dependencies"),
-         one["tool"]["poetry"]["dependencies"], one["tool"]["poetry"]["group"])
-        for one in (donor, project)
-    ]  # fmt: skip
-    return same[0] == same[1]
+    return asked_for(donor) == asked_for(project)
+
+
+def asked_for(project: Project) -> list[Any]:
+    own, poetry = project.get("project", {}), project.get("tool", {}).get("poetry", {})
+    return [
+        *(own.get(name) for name in ("requires-python", "optional-dependencies")),
+        *(poetry.get(name) for name in ("dependencies", "group")),
+    ]
 
 
 def wanted(project: Project, extras: bool) -> list[Requirement]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from mirl.config import ConfigError
 from mirl.suite import experiments as registry
 from mirl.suite.rooms.places import PLACEHOLDER
-from mirl.suite.venvs import locked_versions
+from mirl.suite.venvs import SetupError, locked_versions
 
 LONGEST = 30
 """Signs; the tables that list papers have room for no more."""
@@ -38,9 +38,12 @@ def refuse(root: Path, name: str) -> None:
 
 
 def libraries(root: Path) -> Iterator[str]:
-    """What is locked anywhere, as it would be imported."""
+    """What is locked anywhere, as it would be imported; raises ConfigError for a lock that cannot be read."""
     for lock in root.glob("papers/*/poetry.lock"):
-        yield from (name.replace("-", "_") for name in locked_versions(lock.parent))
+        try:
+            yield from (name.replace("-", "_") for name in locked_versions(lock.parent))
+        except SetupError as error:
+            raise ConfigError(str(error)) from None
 
 
 def half_there(root: Path, name: str) -> Iterator[Path]:
