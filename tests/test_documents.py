@@ -43,6 +43,19 @@ def test_every_local_link_of_a_document_leads_somewhere(document: Path):
     assert not [link for pair in links for link in pair if link and not (document.parent / link).exists()]
 
 
+@pytest.mark.parametrize("readme", sorted(ROOT.glob("papers/*/README.md")), ids=lambda path: path.parent.name)
+def test_every_test_that_a_papers_documents_name_exists(readme: Path):
+    """Ledgers above all; `::test_b` after `test_a.py::test_a` is of the same file."""
+    folder = readme.parent
+    text = "".join((folder / name).read_text(encoding="utf-8") for name in ("README.md", "method-card.md"))
+    named: list[tuple[str, str]] = []
+    for file, test in re.findall(r"(test_\w+\.py)?::(test_\w+)", text):
+        named.append((file or named[-1][0], test))
+    assert named
+    missing = [(file, test) for file, test in named if f"def {test}(" not in (folder / "tests" / file).read_text()]
+    assert missing == []
+
+
 def test_the_tables_of_documents_are_those_that_their_commands_print():
     assert [str(path.relative_to(ROOT)) for path, _ in documents.changed(ROOT, cli.run)] == []
 
