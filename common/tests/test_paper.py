@@ -248,6 +248,13 @@ def test_demo_hands_over_to_the_suite(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (7, f"reproduce --paper toy --task plane --budget tiny --root {root}\n")
 
 
+@pytest.mark.parametrize(("image", "is_told"), [("mirl/toy:gpu", True), ("mirl/toy:cpu", False)])
+def test_the_demo_of_a_gpu_image_says_that_it_sees_no_gpu(image: str, is_told: bool) -> None:
+    done = toy("demo", environment={"MIRL_SUITE": "/bin/true", "MIRL_IMAGE": image})
+    told = "no GPU is visible in here (docker run --gpus all shows them, with NVIDIA's container toolkit)"
+    assert done.stdout == (f"{told}: this runs on the CPU\n" if is_told else "")
+
+
 def test_demo_without_the_suite_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

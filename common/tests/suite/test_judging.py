@@ -335,6 +335,10 @@ def test_check_of_the_whole_results_asks_the_papers_what_they_know(mirl, root: P
     assert "registration-fields" in found.stdout
     assert "has no field pace, which budget tiny sets" in " ".join(found.stdout.split())
     assert mirl("check", "results/reference").returncode == 0
-    (root / "papers/toy/.venv/bin/python").unlink()
+    python = root / "papers/toy/.venv/bin/python"
+    python.write_text('#!/bin/sh\necho "PYTHONPATH=$PYTHONPATH" >&2\nexit 1\n')
+    clean = mirl("check", "results", PYTHONPATH="/theirs")
+    assert "`describe --json` ends with PYTHONPATH= " in " ".join(clean.stdout.split()) + " "
+    python.unlink()
     unasked = mirl("check", "results")
     assert (unasked.returncode, "registration-asked" in unasked.stdout) == (0, True)

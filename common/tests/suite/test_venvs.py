@@ -71,6 +71,18 @@ def test_what_the_shell_brings_is_dropped_and_the_way_to_an_index_stays(monkeypa
     assert clean["PYTHONNOUSERSITE"] == "1"
 
 
+def test_a_driver_that_hangs_or_cannot_be_started_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    smi = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for script, device in (("exit 0", "gpu"), ("exit 9", "cpu"), ("exec /bin/sleep 30", "cpu")):
+        smi.write_text(f"#!/bin/sh\n{script}\n")
+        smi.chmod(0o755)
+        monkeypatch.setattr(venvs, "PATIENCE_S", 0.5 if device == "cpu" else 60.0)
+        assert venvs.detect_device() == device
+    smi.write_text("#!/nowhere\n")
+    assert venvs.detect_device() == "cpu"
+
+
 @pytest.fixture
 def made(project: Path) -> Path:
     """A real, empty environment, to which a package of our own belongs."""

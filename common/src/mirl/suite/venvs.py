@@ -26,6 +26,8 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """Where PyTorch publishes its CPU builds; the variable TORCH_CPU_INDEX replaces it, empty means pip's own setting."""
 
 
+PATIENCE_S = 60.0
+"""For a driver to answer."""
 NOT_FROM_THE_SHELL = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONOPTIMIZE")
 """Variables that change what an interpreter imports, or whether it checks its assertions."""
 HOW_PIP_REACHES_AN_INDEX = (
@@ -51,9 +53,16 @@ def clean_environment() -> dict[str, str]:
 
 
 def detect_device() -> str:
-    """'gpu' where an NVIDIA driver answers, else 'cpu'."""
+    """'gpu' where an NVIDIA driver answers, else 'cpu'; one that is broken may hang, and is given up."""
     smi = shutil.which("nvidia-smi")
-    return "gpu" if smi and subprocess.run([smi, "-L"], capture_output=True).returncode == 0 else "cpu"
+    try:
+        return (
+            "gpu"
+            if smi and subprocess.run([smi, "-L"], capture_output=True, timeout=PATIENCE_S).returncode == 0
+            else "cpu"
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "cpu"
 
 
 def requirements(project: Path, device: str) -> Path:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from mirl.config import ConfigError
+from mirl.suite import venvs
 from mirl.suite.check.findings import Sentences, named
 from mirl.suite.check.loader import CsvTable, DescribedPaper
 from mirl.suite.experiments import BUDGETS, Experiments
@@ -25,7 +26,7 @@ def ask(root: Path, paper: str) -> DescribedPaper:
         command = [str(paper_python(root, paper)), "-m", paper, "describe", "--json"]
     except ConfigError as error:
         return DescribedPaper(path, paper, not_set_up=str(error))
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=venvs.clean_environment())
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         return DescribedPaper(path, paper, fault=f"`describe --json` ends with {last[0]}")
