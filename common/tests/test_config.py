@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from mirl import config as configs
-from mirl.config import ConfigError, choose, parse, require
+from mirl.config import ConfigError, choose, later, parse, require
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,24 @@ def test_a_config_survives_its_dictionary() -> None:
     assert configs.from_dictionary(Config(), stored) == config
     with pytest.raises(ConfigError, match="does not fit this version"):
         configs.from_dictionary(Config(), {"gone": 1})
+
+
+@dataclass(frozen=True)
+class Grown(Base):
+    """A method that has got a field since it was first run."""
+
+    groups: int = later(1)
+    """Groups."""
+
+
+def test_a_later_field_is_recorded_where_it_is_not_what_was_done_before() -> None:
+    before = configs.as_dictionary(Base())
+    assert configs.as_dictionary(Grown()) == before
+    assert configs.from_dictionary(Grown(groups=2), before | {"groups": 1}) == Grown()
+    grown = parse(Grown(), ["--groups", "2"], "toy")
+    assert configs.as_dictionary(grown) == before | {"groups": 2}
+    assert configs.from_dictionary(Grown(), before | {"groups": 2}) == grown
+    assert configs.first_difference(before, before | {"groups": 2}) == "groups=absent, now 2"
 
 
 def test_the_digest_depends_on_values_and_not_on_their_order() -> None:

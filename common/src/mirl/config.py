@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Config = TypeVar("Config")
+LATER = "later"
 
 
 class ConfigError(Exception):
@@ -124,9 +125,21 @@ def require(condition: bool, field: str, value: object, allowed: str) -> None:
         raise ConfigError(f"{option_of(field)} must be {allowed}, got {value}")
 
 
+def later(default: Any) -> Any:
+    """A dataclass field that came when there were runs already, and whose default does what they did.
+
+    It is recorded where it differs from the default, so that those runs can be continued and repeated as they are.
+    """
+    return dataclasses.field(default=default, metadata={LATER: True})
+
+
 def as_dictionary(config: Any) -> dict[str, Any]:
-    """A dataclass instance as JSON would read it back (tuples become lists)."""
-    dictionary: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    """A dataclass instance as JSON would read it back: tuples become lists, `later` fields at their default are out."""
+    values = dataclasses.asdict(config)
+    for field in dataclasses.fields(config):
+        if LATER in field.metadata and values[field.name] == field.default:
+            del values[field.name]
+    dictionary: dict[str, Any] = json.loads(json.dumps(values))
     return dictionary
 
 

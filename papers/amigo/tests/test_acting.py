@@ -10,7 +10,7 @@ from amigo.acting import Acting
 from amigo.agent import Agent
 from amigo.networks import named_in_order
 from amigo.rollout import Actors, decide_in_turn
-from amigo.unrolls import Unrolls, moved_together
+from amigo.unrolls import Unrolls, fetched_together, moved_together
 
 CASES = [("KeyCorridorS3R3", "amigo"), ("KeyCorridorS3R1", "impala"), ("ObstructedMaze-1Q", "amigo"),
          ("ObstructedMaze-1Q", "amigo_novelty")]  # fmt: skip
@@ -87,7 +87,7 @@ def test_one_exchange_with_a_device_decides_as_one_for_goals_and_one_for_actions
         needed |= (step % 3 == 0) & (method == "amigo")
         asked = actors.shown, actors.memory, needed, act[step], give[step], False
         in_turn = decide_in_turn(agent, *asked)
-        at_once = agent.decide_at_once(*asked[:2], torch.from_numpy(needed), *asked[3:])
+        at_once = agent.decide_at_once(*asked[:2], torch.from_numpy(needed), *asked[3:])()
         assert torch.equal(in_turn.actions, at_once.actions)
         torch.testing.assert_close(at_once.logits, in_turn.logits, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(at_once.memory, in_turn.memory, rtol=1e-4, atol=1e-5)
@@ -105,6 +105,7 @@ def test_tensors_of_all_kinds_move_together_unchanged():
     shapes = [(3,), (2, 3), (5, 1, 2), (7,), (0, 4), ()]
     tensors = [torch.randn(shape).mul(9).to(kind) for shape, kind in zip(shapes, kinds, strict=True)]
     tensors.append(torch.arange(12.0).view(3, 4)[:, 1:3])  # as a column of unrolls, not contiguous
-    for moved, tensor in zip(moved_together(tensors, "cpu"), tensors, strict=True):
-        assert moved.dtype == tensor.dtype
-        assert torch.equal(moved, tensor)
+    for found in (moved_together(tensors, "cpu"), fetched_together(tensors)()):
+        for moved, tensor in zip(found, tensors, strict=True):
+            assert moved.dtype == tensor.dtype
+            assert torch.equal(moved, tensor)

@@ -168,6 +168,7 @@ def test_a_film_can_be_played_and_shows_the_goal_of_a_teacher(finished: dict[str
     ("method", "more"),
     [
         ("amigo", []),
+        ("amigo", ["--actor-groups", "2", "--use-lstm"]),
         ("amigo_novelty", ["--use-lstm"]),
         ("impala", ["--batch-size", "3"]),
     ],

@@ -109,6 +109,8 @@ def test_the_adaptive_teacher_has_no_field_of_the_climbing_one():
         ("impala", {"learning_rate": -0.1}, "--learning-rate must be positive, got -0.1"),
         ("impala", {"learning_rate": float("nan")}, "--learning-rate must be positive, got nan"),
         ("impala", {"batch_size": 0}, "--batch-size must be at least 1, got 0"),
+        ("impala", {"actor_groups": 0}, "--actor-groups must be at least 1, got 0"),
+        ("amigo", {"actor_groups": 3}, "--actor-groups must be a divisor of num_actors, 40, got 3"),
         (
             "impala",
             {"total_env_steps": 799},

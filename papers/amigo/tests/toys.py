@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,8 +35,8 @@ class Scripted:
         self.shown: list[Tensor] = []
         """Goals that actions were asked for."""
 
-    def decide(self, *what: Any) -> Decision:
-        return decide_in_turn(self, *what)
+    def decide(self, *what: Any) -> Callable[[], Decision]:
+        return partial(decide_in_turn, self, *what)
 
     def act(
         self, frames: Tensor, carried: tuple[Tensor, Tensor], goals: Tensor, done: Tensor, memory: Tensor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from amigo.rollout import Decision, Shown, decide_in_turn, has_teacher
 from amigo.streams import categorical, generator
 from amigo.student import Metrics, StudentLearner
 from amigo.teacher import TeacherLearner
-from amigo.unrolls import Unrolls, moved_together
+from amigo.unrolls import Unrolls, fetched_together, moved_together
 
 
 class Agent:
@@ -46,15 +46,16 @@ class Agent:
 
     def decide(
         self, shown: Shown, memory: Tensor, needed: np.ndarray, act: Tensor, give: Tensor, greedy: bool
-    ) -> Decision:
+    ) -> Callable[[], Decision]:
         """See rollout.Policy."""
         if self.device == "cpu":
-            return decide_in_turn(self, shown, memory, needed, act, give, greedy)
+            decision = decide_in_turn(self, shown, memory, needed, act, give, greedy)
+            return lambda: decision
         return self.decide_at_once(shown, memory, torch.from_numpy(needed), act, give, greedy)
 
     def decide_at_once(
         self, shown: Shown, memory: Tensor, needed: Tensor, act: Tensor, give: Tensor, greedy: bool
-    ) -> Decision:
+    ) -> Callable[[], Decision]:
         """The same on a GPU, which is waited for once: the teacher looks at all grids, and what it says of most is
         forgotten."""
         *inputs, asked, act, give = moved_together([*shown, needed, act, give], self.device)
@@ -64,10 +65,15 @@ class Agent:
             goals = torch.where(asked, categorical(teacher_logits, give), goals)
         logits, memory = self.act(seen.frames, seen.carried, goals, seen.done, memory.to(self.device))
         actions = logits.argmax(-1) if greedy else categorical(logits, act)
-        actions, goals, logits, teacher_logits = moved_together([actions, goals, logits, teacher_logits], "cpu")
-        if self.teacher is None or not needed.any():
-            return Decision(logits, actions, memory)
-        return Decision(logits, actions, memory, goals[needed], teacher_logits[needed])
+        fetch = fetched_together([actions, goals, logits, teacher_logits])
+
+        def decided() -> Decision:
+            actions, goals, logits, teacher_logits = fetch()
+            if self.teacher is None or not needed.any():
+                return Decision(logits, actions, memory)
+            return Decision(logits, actions, memory, goals[needed], teacher_logits[needed])
+
+        return decided
 
     def propose(self, frames: Tensor) -> Tensor:
         """See rollout.Policy."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from amigo.agent import Agent
 from amigo.config import AmigoConfig, configure
+from amigo.envs import NUM_ACTIONS
 from amigo.envs.bench import environment_speed
-from amigo.rollout import Actors
+from amigo.groups import Groups
+from amigo.rollout import Actors, Decision
 from amigo.state import TrainState
 from amigo.unrolls import Unrolls
 from mirl.arithmetic import set_up_torch
@@ -21,7 +25,7 @@ from mirl.measure import calibrate, measure, peak_memory_mib, plain_twins
 
 PROJECT = Path(__file__).parents[2]
 Row = dict[str, Any]
-ACTORS = 40
+ACTORS, MANY = 40, 160
 FLOP_PER_FRAME = {"acting": 2, "learning": 6}
 """Per multiplication of the student's forward pass: forward when acting, forward and backward when learning."""
 
@@ -46,6 +50,7 @@ def bench(task: str) -> list[Row]:
         {"name": "learning", "value": frames / config.frames_per_update / learning, "unit": "updates/s"},
         {"name": "end to end", "value": frames / both, "unit": "env_steps/s"},
         {"name": "arithmetic alone at the matrix product's speed", "value": 1 / floor, "unit": "env_steps/s"},
+        *turns(case.agent, task),
         *beside_plain(case),
         {"name": "peak memory", "value": peak_memory_mib(), "unit": "MiB"},
     ]  # fmt: skip
@@ -74,13 +79,39 @@ class Case:
         self.learn()
 
 
+def turns(agent: Agent, task: str) -> list[Row]:
+    """CPU time of a turn of all actors: in one group and in two, and what of it is not the policy's."""
+
+    def rounds(actors: int, groups: int, decided: bool) -> Callable[[], Any]:
+        players = Groups(task, replace(agent.config, num_actors=actors, actor_groups=groups), 0)
+        players.collect(agent, 0)
+        decision = Decision(
+            torch.zeros(actors, NUM_ACTIONS), torch.arange(actors) % NUM_ACTIONS, players.groups[0].memory
+        )
+        policy: Any = SimpleNamespace(decide=lambda *_: lambda: decision) if decided else agent
+        numbers = count(1)
+        return lambda: players.collect(policy, next(numbers))
+
+    measured = {
+        f"a turn of {ACTORS} actors": rounds(ACTORS, 1, False),
+        f"a turn of {ACTORS} actors in 2 groups": rounds(ACTORS, 2, False),
+        f"a turn of {ACTORS} actors but for what decides": rounds(ACTORS, 1, True),
+        f"a turn of {MANY} actors but for what decides": rounds(MANY, 1, True),
+    }
+    steps = agent.config.unroll_length
+    return [
+        {"name": name, "value": seconds * 1e6 / steps, "unit": "CPU µs"}
+        for name, seconds in zip(measured, least_cpu_s(*measured.values()), strict=True)
+    ]
+
+
 def multiplications(agent: Agent) -> int:
     """Of one state's way through the student, taps outside the grid left out."""
-    stack, count = agent.student.network.stack, 0
+    stack, products = agent.student.network.stack, 0
     for neighbours, (weight, _) in zip(stack.neighbours, stack.convolution_parameters, strict=True):
-        count += int((neighbours >= 0).sum()) * weight.shape[0] * weight.shape[1]
+        products += int((neighbours >= 0).sum()) * weight.shape[0] * weight.shape[1]
     layers = [module for module in agent.student.network.modules() if isinstance(module, torch.nn.Linear)]
-    return count + sum(layer.weight.numel() for layer in layers)
+    return products + sum(layer.weight.numel() for layer in layers)
 
 
 def beside_plain(case: Case) -> list[Row]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from amigo.envs import tasks
-from mirl.config import ConfigError, choose, require
+from mirl.config import ConfigError, choose, later, require
 
 SUITE_TASKS = (
     "Empty-8x8", "KeyCorridorS3R1", "KeyCorridorS3R2", "KeyCorridorS3R3", "KeyCorridorS4R3", "KeyCorridorS5R3",
@@ -41,6 +41,9 @@ class ImpalaConfig:
     """Environments that act in lock-step (card 2.1). The first learner batch of a round is no update behind, the last
     (num_actors - 1) // batch_size: the policy lag. Columns that fill no batch wait, and are a round's updates more
     behind in the next one."""
+    actor_groups: int = later(1)
+    """Groups of equal size that actors act in, a forward pass each: while a GPU decides for one, the CPU steps another.
+    What is drawn and how far behind a batch is are those of one group; passes of fewer rows may round otherwise."""
     batch_size: int = 8
     """B: unrolls per student update (card 2.2)."""
     unroll_length: int = 100
@@ -95,9 +98,11 @@ class ImpalaConfig:
     """Frames between rows of metrics.csv, which are means since the row before; logs.csv has a row an update."""
 
     def __post_init__(self) -> None:
-        for field in ("total_env_steps", "threads", "num_actors", "batch_size", "unroll_length", "state_embedding_dim",
-                      "num_lstm_layers", "evaluation_episodes", "log_every"):  # fmt: skip
+        for field in ("total_env_steps", "threads", "num_actors", "actor_groups", "batch_size", "unroll_length",
+                      "state_embedding_dim", "num_lstm_layers", "evaluation_episodes", "log_every"):  # fmt: skip
             require(getattr(self, field) >= 1, field, getattr(self, field), "at least 1")
+        fits = self.num_actors % self.actor_groups == 0
+        require(fits, "actor_groups", self.actor_groups, f"a divisor of num_actors, {self.num_actors}")
         least = least_frames(self.batch_size, self.unroll_length, self.overlap)
         require(self.total_env_steps >= least, "total_env_steps", self.total_env_steps, ONE_UPDATE.format(least))
         for field in ("evaluation_every", "evaluation_seed", "env_seed"):

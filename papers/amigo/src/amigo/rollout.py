@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -52,10 +52,11 @@ class Policy(Protocol):
 
     def decide(
         self, shown: Shown, memory: Tensor, needed: np.ndarray, act: Tensor, give: Tensor, greedy: bool
-    ) -> Decision:
+    ) -> Callable[[], Decision]:
         """Goals where `needed` (E,) bool, then actions: one exchange with the policy's device for all of it.
 
-        act and give (E,) are the uniform numbers that decide; `greedy` takes the most likely actions.
+        act and give (E,) are the uniform numbers that decide; `greedy` takes the most likely actions. The call that is
+        returned waits for what was decided.
         """
 
     def act(
@@ -70,7 +71,7 @@ class Policy(Protocol):
 def decide_in_turn(
     policy: Policy, shown: Shown, memory: Tensor, needed: np.ndarray, act: Tensor, give: Tensor, greedy: bool
 ) -> Decision:
-    """`Policy.decide` by a call for the goals, where any is needed, and one for the actions."""
+    """What `Policy.decide` comes to, by a call for the goals, where any is needed, and one for the actions."""
     goals = teacher_logits = None
     where = np.flatnonzero(needed)
     if len(where):
@@ -87,12 +88,27 @@ def decide_in_turn(
 class Actors:
     """`count` environments with all that an actor knows of its own: goal, first frame, steps, LSTM state."""
 
-    def __init__(self, task: str, config: ImpalaConfig, seed: int, count: int, purpose: str = "training") -> None:
-        """Layouts are keyed by `purpose` and `seed`; so are the draws of actions and goals, and by a number."""
-        self.config, self.seed, self.count, self.purpose = config, seed, count, purpose
+    def __init__(
+        self,
+        task: str,
+        config: ImpalaConfig,
+        seed: int,
+        total: int,
+        purpose: str = "training",
+        part: range | None = None,
+    ) -> None:
+        """`part` of `total` actors, all unless given.
+
+        Layouts are keyed by `purpose` and `seed`; so are the draws of actions and goals, and by a number. An actor's
+        are the same whatever part it is in.
+        """
+        self.part = range(total) if part is None else part
+        count = len(self.part)
+        self.config, self.seed, self.total, self.count, self.purpose = config, seed, total, count, purpose
         self.environments = make_batch(
-            task, count, derived_seed(seed, 0, f"{purpose} layouts"), fix_seed=config.fix_seed, env_seed=config.env_seed
-        )
+            task, count, derived_seed(seed, 0, f"{purpose} layouts"), first=self.part.start,
+            fix_seed=config.fix_seed, env_seed=config.env_seed,
+        )  # fmt: skip
         width, height = self.environments.width, self.environments.height
         self.size = width, height
         self.gives_goals = has_teacher(config)
@@ -122,30 +138,41 @@ class Actors:
         self.shown = Shown(*map(torch.from_numpy, arrays))
 
     def collect(self, policy: Policy, number: int) -> Unrolls:
-        """Unroll number `number` of every actor; the next call overwrites it.
+        """Unroll number `number` of every actor; the next call overwrites it."""
+        with torch.inference_mode():
+            for _ in self.plays(policy, number):
+                pass
+        return self.unrolls
+
+    def plays(self, policy: Policy, number: int) -> Iterator[None]:
+        """The same, step by step: it comes back wherever the policy has been asked and not yet waited for.
 
         Slot 0 is the state in which the last unroll ended. Without `overlap` one more step follows the last slot, so
         that two unrolls share none.
         """
         steps = self.config.unroll_length + (not self.config.overlap)
-        with torch.inference_mode():
-            act, give = self.draws(number, steps)
-            if number == 0:
-                self.give_first_goals(policy)
-            self.unrolls.memory.copy_(self.memory)
-            self.write(0)
-            for step in range(steps):
-                self.step(policy, act[step], give[step])
-                if step < self.config.unroll_length:
-                    self.write(step + 1)
-        return self.unrolls
+        act, give = self.draws(number, steps)
+        if number == 0:
+            self.give_first_goals(policy)
+        self.unrolls.memory.copy_(self.memory)
+        self.write(0)
+        for step in range(steps):
+            needed = self.needing_goals()
+            decided = policy.decide(self.shown, self.memory, needed, act[step], give[step], False)
+            yield
+            self.take(needed, decided())
+            self.perform()
+            if step < self.config.unroll_length:
+                self.write(step + 1)
 
     def draws(self, number: int, steps: int) -> tuple[Tensor, Tensor]:
         """What decides actions and goals: two (steps, E) of uniform numbers."""
-        return (
-            uniform(self.seed, number, f"{self.purpose} actions", steps, self.count),
-            uniform(self.seed, number, f"{self.purpose} goals", steps, self.count),
-        )
+        return self.drawn(number, "actions", steps), self.drawn(number, "goals", steps)
+
+    def drawn(self, number: int, what: str, *steps: int) -> Tensor:
+        """(…, E) uniform numbers: this part's columns of those of all actors."""
+        drawn = uniform(self.seed, number, f"{self.purpose} {what}", *steps, self.total)
+        return drawn[..., self.part.start : self.part.stop]
 
     def step(self, policy: Policy, act: Tensor, give: Tensor, greedy: bool = False) -> None:
         """Where a goal is met or an episode begins a new goal; then an action each; act and give (E,) decide."""
@@ -155,7 +182,10 @@ class Actors:
     def decide(self, policy: Policy, act: Tensor, give: Tensor, greedy: bool = False) -> None:
         """New goals where they are needed, and an action each, drawn or the most likely one."""
         needed = self.needing_goals()
-        decision = policy.decide(self.shown, self.memory, needed, act, give, greedy)
+        self.take(needed, policy.decide(self.shown, self.memory, needed, act, give, greedy)())
+
+    def take(self, needed: np.ndarray, decision: Decision) -> None:
+        """Note what was decided, goals where they were `needed` (E,) bool."""
         self.policy_logits, self.action = decision.logits.numpy(), decision.actions.numpy()
         self.memory = decision.memory
         if decision.goals is not None and decision.teacher_logits is not None:
@@ -195,7 +225,7 @@ class Actors:
         where = np.flatnonzero(self.needing_goals())
         if len(where):
             logits = policy.propose(self.shown.frames[where])
-            give = uniform(self.seed, 0, f"{self.purpose} first goals", self.count)
+            give = self.drawn(0, "first goals")
             self.take_goals(where, categorical(logits, give[where]), logits)
 
     def take_goals(self, where: np.ndarray, goals: Tensor, logits: Tensor) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from amigo.agent import Agent
+from amigo.groups import Groups
 from amigo.rollout import Actors
 from amigo.statistics import Means
 from amigo.unrolls import Unrolls, join
@@ -20,7 +21,7 @@ POLICY = ("agent/student/parameters", "agent/teacher/optimiser/parameters", "age
 class TrainState:
     """Everything that must survive a kill: what is learnt, where the actors are, what is not yet learnt from."""
 
-    def __init__(self, agent: Agent, actors: Actors | None = None) -> None:
+    def __init__(self, agent: Agent, actors: Actors | Groups | None = None) -> None:
         """`actors` None reads what is learnt and leaves the rest."""
         self.agent, self.actors = agent, actors
         self.env_step = self.rounds = 0

@@ -9,7 +9,8 @@ from amigo.agent import Agent
 from amigo.config import ImpalaConfig
 from amigo.evaluate import Test, metrics_of, play
 from amigo.files import Log
-from amigo.rollout import Actors, has_teacher
+from amigo.groups import Groups
+from amigo.rollout import has_teacher
 from amigo.state import TrainState
 from amigo.statistics import ended_episodes, rows_of_updates
 from amigo.unrolls import Unrolls
@@ -25,7 +26,7 @@ def train(run: Run, config: ImpalaConfig) -> None:
     """Train until `config.total_env_steps`, then test; everything that must survive a kill is in `state`."""
     set_up_torch(config.threads)
     task = run.header.task
-    agent, actors = Agent(task, config, run.seed, run.device), Actors(task, config, run.seed, config.num_actors)
+    agent, actors = Agent(task, config, run.seed, run.device), Groups(task, config, run.seed)
     should_log, should_evaluate = run.clock("log", config.log_every), run.clock("evaluate", config.evaluation_every)
     run.save_clock.every = run.save_clock.every or SAVE_EVERY
     state = run.restore(TrainState(agent, actors))

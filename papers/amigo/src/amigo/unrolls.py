@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -77,15 +77,47 @@ class Unrolls:
 
 def moved_together(tensors: Sequence[Tensor], device: str) -> list[Tensor]:
     """The tensors on a device by one copy, as each has its price whatever its size; to the CPU it is a wait."""
-    wide_first = sorted(range(len(tensors)), key=lambda i: -tensors[i].element_size())  # so that all are aligned
-    flat = torch.cat([tensors[i].contiguous().view(-1).view(torch.uint8) for i in wide_first])
-    flat = flat.to(device) if device == "cpu" else sent(flat, device)
-    moved, start = dict.fromkeys(wide_first, flat), 0
-    for i in wide_first:
-        end = start + tensors[i].numel() * tensors[i].element_size()
-        moved[i] = flat[start:end].view(tensors[i].dtype).view(tensors[i].shape)
+    flat = packed(tensors)
+    return unpacked(flat.to(device) if device == "cpu" else sent(flat, device), tensors)
+
+
+def fetched_together(tensors: Sequence[Tensor]) -> Callable[[], list[Tensor]]:
+    """The tensors on the CPU, by one copy; the call that this returns waits for it, not for what a GPU is given after.
+
+    PyTorch copies into pinned memory where nobody waits, so that the CPU goes on while a GPU makes these tensors.
+    """
+    flat = packed(tensors)
+    copy = flat.to("cpu", non_blocking=True)
+    if not flat.is_cuda:
+        return lambda: unpacked(copy, tensors)
+    arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    arrived.record()
+
+    def fetch() -> list[Tensor]:
+        arrived.synchronize()
+        return unpacked(copy, tensors)
+
+    return fetch
+
+
+def packed(tensors: Sequence[Tensor]) -> Tensor:
+    """Their bytes one after the other."""
+    return torch.cat([tensors[i].contiguous().view(-1).view(torch.uint8) for i in wide_first(tensors)])
+
+
+def unpacked(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """Views of `packed` bytes as tensors of these types and shapes."""
+    found, start = list(like), 0
+    for i in wide_first(like):
+        end = start + like[i].numel() * like[i].element_size()
+        found[i] = flat[start:end].view(like[i].dtype).view(like[i].shape)
         start = end
-    return [moved[i] for i in range(len(tensors))]
+    return found
+
+
+def wide_first(tensors: Sequence[Tensor]) -> list[int]:
+    """Their order in packed bytes, in which all are aligned."""
+    return sorted(range(len(tensors)), key=lambda i: -tensors[i].element_size())
 
 
 def join(parts: Sequence[Unrolls]) -> Unrolls:

@@ -27,17 +27,19 @@ class BatchedMiniGrid:
         num_envs: int,
         seed: int,
         *,
+        first: int = 0,
         fix_seed: bool = False,
         env_seed: int = 1,
         env_seeds: Sequence[int] | None = None,
     ) -> None:
         """Draws the first layouts.
 
-        Environment i draws its layouts from a stream keyed by (seed, i); with `fix_seed` all environments show, in
-        every episode, the layout that gym-minigrid gives for `env_seed`; `env_seeds` sets gym's seeds one by one.
+        Environment i draws its layouts from a stream keyed by (seed, first + i); with `fix_seed` all environments show,
+        in every episode, the layout that gym-minigrid gives for `env_seed`; `env_seeds` sets gym's seeds one by one.
         """
         if env_seeds is None:
-            env_seeds = [env_seed] * num_envs if fix_seed else [environment_seed(seed, i) for i in range(num_envs)]
+            streams = range(first, first + num_envs)
+            env_seeds = [env_seed] * num_envs if fix_seed else [environment_seed(seed, i) for i in streams]
         if num_envs < 1 or len(env_seeds) != num_envs:
             raise ValueError(f"{num_envs} environments cannot have {len(env_seeds)} seeds")
         self.task = task
