@@ -11,7 +11,7 @@ import pytest
 from commands import RUN, toy
 from suite.conftest import REPRODUCE
 
-from mirl.suite import venvs
+from mirl.suite import publish, venvs
 
 REPOSITORY = Path(__file__).parents[3]
 REFERENCE = """task,method,setting,metric,env_steps,value,spread,spread_kind,n,unit,role,provenance,source,note
@@ -36,6 +36,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny = root / "results/runs/tiny/toy/line/drift"
     for seed in range(5):
         assert toy(root, *RUN, "--seed", str(seed), "--run-dir", str(tiny / f"seed{seed}")).code == 0
+        publish.copy_small(tiny / f"seed{seed}", root / f"results/published/toy/tiny/line/drift/seed{seed}")
     unfinished = tiny / "seed1"
     (unfinished / "manifest.json").unlink()
     for name, text in (("toy.csv", REFERENCE), ("toy-seeds.csv", SEEDS)):

@@ -25,10 +25,15 @@ from mirl.suite import venvs
 
 Case = Callable[[], Path]
 RUN_DIR = "results/runs/tiny/toy/line/drift/seed0"
+PUBLISHED = "results/published/toy/tiny/line/drift/seed0"
+OF_LINE = ("--paper", "toy", "--task", "line", "--budget", "tiny")
 HALF_DONE = "results/runs/tiny/toy/line/drift/seed1"
 LOOKS = (
     ("list",), ("list", "--published"), ("plan", "--budget", "tiny"), ("status", "--all"), ("check", "results"),
     ("compare", "--paper", "toy", "--budget", "tiny"), ("compare", "--paper", "toy"),
+    ("findings",), ("findings", *OF_LINE),
+    ("plot", *OF_LINE, "--metric", "eval/return", "--published", "--out", "curves.png"),
+    ("compare", *OF_LINE, "--with", "results/runs/tiny/toy/line/drift"),
 )  # fmt: skip
 """Commands that read the whole repository and start nothing."""
 
@@ -73,12 +78,13 @@ def test_tables(fresh: Case, inputs: int, name: str):
         behaves(mirl(root, *words), (name, seed, words))
 
 
-def test_manifests(fresh: Case, inputs: int):
+@pytest.mark.parametrize("place", [RUN_DIR, PUBLISHED])
+def test_manifests(fresh: Case, inputs: int, place: str):
     root = fresh()
-    path = root / RUN_DIR / "manifest.json"
+    path = root / place / "manifest.json"
     content = path.read_bytes()
-    for seed in share(inputs, 120):
-        chance = random.Random(f"manifest {seed}")
+    for seed in share(inputs, 60):
+        chance = random.Random(f"{place} {seed}")
         path.write_bytes(damaged_file(chance, content, json.loads(content)))
         words = chance.choice(LOOKS)
         behaves(mirl(root, *words), (seed, words))
@@ -147,6 +153,11 @@ SUITE_LINES = (
     (*SUBMIT, "--task", "line", "--retries", "1", "--jobs", "3"),
     ("run", "tiny/toy/line/drift/seed0", "--runs-per-gpu", "2", "--wait-s", "0", "--patience-s", "0"),
     ("plot", "--paper", "toy", "--task", "line", "--metric", "train/return", "--out", "out.xyz"),
+    ("compare", *OF_LINE, "--with", "results/runs", "--columns", "env_step,value", "--env-steps-per-step", "2"),
+    ("findings", *OF_LINE, "--metric", "train/return"),
+    ("watch", "toy", "line", "drift", "--seed", "0", "--budget", "tiny", "--episodes", "1", "--out", "film.webm"),
+    ("repeat", "toy", "line", "drift", "--seed", "0", "--budget", "tiny", "--out", "again"),
+    ("new", "sixth"),
     ("reference", "add", "--paper", "toy", "--task", "line", "--method", "drift"),
 )  # fmt: skip
 PAPER_LINES = (
@@ -166,6 +177,8 @@ PAPER_LINES = (
     ),
     ("evaluate", "--run-dir", RUN_DIR, "--episodes", "2", "--setting", "moderate"),
     ("describe", "--task", "line", "--json"),
+    ("film", "--run-dir", RUN_DIR, "--out", "film", "--episodes", "1"),
+    ("policy", "--run-dir", RUN_DIR, "--out", "policy"),
     ("walk.py", "--env", "line", "--logdir", "runs/c", "--steps", "40"),
     ("--env", "plane", "--logdir", "runs/d", "--steps", "40"),
 )

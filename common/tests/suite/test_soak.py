@@ -30,7 +30,7 @@ def test_one_other_digit_is_found(root: Path, tmp_path: Path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "metrics.csv").write_text(f"env_step,wall_s,name,value\n20,0.1,train/return,{value}\n")
         (tmp_path / name / "episodes.csv").write_text("")
-        (tmp_path / name / "manifest.json").write_text("{}")
+        (tmp_path / name / "manifest.json").write_text('{"status": "finished"}')
     found = r"differs in row 1: 20,train/return,1\.25, uninterrupted 20,train/return,1\.5"
     with pytest.raises(soak.SoakError, match=found):
         soak.refuse_other_rows(spec, tmp_path / "killed", tmp_path / "whole")
