@@ -72,6 +72,12 @@ BAD = {
     "film --run-dir {finished} --out new --setting modrate":
         "no setting 'modrate' in paper toy; did you mean moderate? (settings: training, moderate)",
     "film --run-dir {finished} --out new --episodes 0": "--episodes must be a whole number of at least 1, got 0",
+    "film --run-dir {finished} --out {finished}/run.json/new":
+        "--out {finished}/run.json/new cannot be written: {finished}/run.json is a file",
+    "policy --run-dir {finished} --out {finished}/run.json/new":
+        "--out {finished}/run.json/new cannot be written: {finished}/run.json is a file",
+    "evaluate --run-dir {finished} --video {finished}/run.json/a/film.mp4":
+        "--video {finished}/run.json/a/film.mp4 cannot be written: {finished}/run.json is a file",
     "evaluate --run-dir {finished} --video film.txt": "a film is a .mp4 or a .webm file, got film.txt",
     "evaluate --run-dir {finished} --episodes 0": "--episodes must be a whole number of at least 1, got 0",
     "describe --jsno": "no option '--jsno'; did you mean --json?",

@@ -234,4 +234,6 @@ def test_a_run_dir_that_is_a_file_is_refused(
     file = tmp_path / "notes"
     file.write_text("mine")
     assert refusal(capsys, file, *words) == f"--run-dir must be a folder, got the file {file}"
+    within = file / "runs/seed0"
+    assert refusal(capsys, within, *words) == f"--run-dir {within} cannot be written: {file} is a file"
     assert contents(tmp_path) == {"notes": b"mine"}

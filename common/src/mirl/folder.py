@@ -48,6 +48,20 @@ def is_finished(directory: Path) -> bool:
     return isinstance(manifest, dict) and manifest.get("status") == "finished"
 
 
+def refuse_blocked(option: str, path: Path) -> None:
+    """Raises ConfigError for a place of the user's that can never be, as one beneath a file."""
+    there = next(one for one in path.absolute().parents if one.exists())
+    if not there.is_dir():
+        raise ConfigError(f"{option} {path} cannot be written: {there} is a file")
+
+
+def refuse_no_folder(directory: Path) -> None:
+    """Raises ConfigError where a run directory is a file, or lies beneath one."""
+    if directory.exists() and not directory.is_dir():
+        raise ConfigError(f"--run-dir must be a folder, got the file {directory}")
+    refuse_blocked("--run-dir", directory)
+
+
 def refuse_another_config(directory: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Raises ConfigError that names the first field in which the folder's run differs."""
     difference = first_difference(old, new)

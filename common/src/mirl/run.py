@@ -19,7 +19,7 @@ from mirl.checkpoint import MEND, SEAL, State, TrainState, read_files, read_late
 from mirl.clock import Clock, Progress
 from mirl.config import ConfigError
 from mirl.files import clear_drafts, move_aside, write_json
-from mirl.folder import hold, is_finished, read_record, refuse_another_config, refuse_foreign_files
+from mirl.folder import hold, is_finished, read_record, refuse_another_config, refuse_foreign_files, refuse_no_folder
 from mirl.recorder import NonFiniteLoss, Recorder
 from mirl.signals import STOP_SIGNALS
 from mirl.sinks import Sink, TensorBoard, WeightsAndBiases
@@ -264,8 +264,7 @@ def open_run(
     Raises ConfigError, with nothing written, when another process writes there, when the folder holds another run,
     another config or foreign files, or when its checkpoint is damaged.
     """
-    if directory.exists() and not directory.is_dir():
-        raise ConfigError(f"--run-dir must be a folder, got the file {directory}")
+    refuse_no_folder(directory)
     if overwrite and directory.exists():
         with hold(directory):
             print(f"the old folder is now {move_aside(directory)}", flush=True)

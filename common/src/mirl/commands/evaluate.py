@@ -11,7 +11,7 @@ from mirl.checkpoint import read_latest
 from mirl.commands.options import Parser, choose_of, positive_number, print_table, require_option
 from mirl.config import ConfigError
 from mirl.film import Film
-from mirl.folder import read_record
+from mirl.folder import read_record, refuse_blocked
 from mirl.paper import EvaluateOptions, Paper
 from mirl.run import Header
 
@@ -26,6 +26,8 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     options, fields = parser.parse_known_args(words)
     require_option(options, "run_dir", fields)
     film = Film(options.video) if options.video else None
+    if film is not None:
+        refuse_blocked("--video", film.path)
     setting = choose_of(paper, "setting", options.setting, paper.settings)
     header, config = load_run(paper, options.run_dir)
     config = configs.parse(config, fields, paper.name, parser.names)

@@ -11,6 +11,7 @@ from mirl.commands.options import Parser, choose_of, positive_number, require_op
 from mirl.config import ConfigError
 from mirl.exhibits import FILM, size_of, write_facts
 from mirl.film import Film
+from mirl.folder import refuse_blocked
 from mirl.paper import EvaluateOptions, Paper
 
 
@@ -27,6 +28,7 @@ def run(paper: Paper, words: Sequence[str]) -> int:
     setting = choose_of(paper, "setting", options.setting, paper.settings)
     if options.out.exists():
         raise ConfigError(f"--out {options.out} is there already")
+    refuse_blocked("--out", options.out)
     header, config = load_run(paper, options.run_dir)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.out.parent, prefix=f".{options.out.name}.") as folder:

@@ -9,6 +9,7 @@ from mirl.commands.evaluate import load_run
 from mirl.commands.options import Parser, require_option
 from mirl.config import ConfigError
 from mirl.exhibits import POLICY, size_of, write_facts
+from mirl.folder import refuse_blocked
 from mirl.paper import Paper
 from mirl.policy import TOO_LARGE, pack, saved_folder
 
@@ -25,6 +26,7 @@ def run(paper: Paper, words: Sequence[str]) -> int:
         raise ConfigError(f"the networks of {paper.name} {TOO_LARGE}")
     if options.out.exists():
         raise ConfigError(f"--out {options.out} is there already")
+    refuse_blocked("--out", options.out)
     load_run(paper, options.run_dir)
     saved = saved_folder(options.run_dir)
     options.out.mkdir(parents=True)

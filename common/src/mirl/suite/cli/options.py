@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from mirl.config import ConfigError
+from mirl.folder import refuse_blocked
 from mirl.suite import experiments as registry
 from mirl.suite.experiments import Experiments
 from mirl.suite.selection import choose_paper
@@ -88,13 +89,6 @@ def numbers(text: str | None) -> list[int] | None:
     if not all(word.isdigit() for word in words):
         raise ConfigError(f"--seeds must be whole numbers with commas between, as 0,1,2, got {text!r}")
     return list(dict.fromkeys(int(word) for word in words))
-
-
-def refuse_blocked(option: str, path: Path) -> None:
-    """Raises ConfigError for a place of the user's that can never be, as one beneath a file."""
-    there = next(one for one in path.absolute().parents if one.exists())
-    if not there.is_dir():
-        raise ConfigError(f"{option} {path} cannot be written: {there} is a file")
 
 
 def refuse_no_picture(option: str, path: Path) -> None:

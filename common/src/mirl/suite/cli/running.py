@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.live import Live
 
 from mirl.config import ConfigError, choose
+from mirl.folder import refuse_blocked
 from mirl.suite import experiments as registry
 from mirl.suite.cli.options import (
     BudgetOption,
@@ -35,7 +36,6 @@ from mirl.suite.cli.options import (
     name_damages,
     numbers,
     open_experiments,
-    refuse_blocked,
 )
 from mirl.suite.experiments import Experiments
 from mirl.suite.selection import RunSpec, choose_paper, choose_papers, select

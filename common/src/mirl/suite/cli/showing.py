@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mirl.config import ConfigError
+from mirl.folder import refuse_blocked
 from mirl.suite import experiments as registry
 from mirl.suite.cli.options import (
     BudgetOption,
@@ -31,7 +32,6 @@ from mirl.suite.cli.options import (
     numbers,
     one_paper,
     open_experiments,
-    refuse_blocked,
     refuse_no_picture,
     tell_damages,
 )
