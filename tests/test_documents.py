@@ -129,13 +129,27 @@ def test_the_jobs_of_the_workflow_are_parts_of_what_a_change_must_pass():
 
 
 def test_every_place_that_tells_the_version_tells_the_same():
-    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()  # else it is no citation file
+    cited = citation["version"]
     packages = {
         path: tomllib.loads(path.read_text())["project"]["version"]
         for path in [ROOT / "common/pyproject.toml", *ROOT.glob("papers/*/pyproject.toml")]
     }
     assert set(packages.values()) == {cited}
     assert f"## {cited}," in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "place", ["common", *(f"papers/{path.parent.name}" for path in ROOT.glob("papers/*/pyproject.toml"))]
+)
+def test_a_package_says_what_it_is(place: str):
+    project = tomllib.loads((ROOT / place / "pyproject.toml").read_text())["project"]
+    assert all(project[name] for name in ("description", "readme", "license", "authors", "keywords", "requires-python"))
+    pythons = [one for one in project["classifiers"] if one.startswith("Programming Language :: Python :: 3.")]
+    assert [one[-4:] for one in pythons] == ["3.11", "3.12"]
+    uploaded = not any(one.startswith("Private ::") for one in project["classifiers"])
+    assert uploaded == (place == "common")  # a room is part of this repository
 
 
 def test_the_issue_template_asks_for_what_is_there():
