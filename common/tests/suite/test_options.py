@@ -32,6 +32,13 @@ def test_a_name_that_is_empty_stands_for_nothing(mirl_here, root: Path, words: l
     assert contents(root) == before
 
 
+@pytest.mark.parametrize("command", ["doctor", "list", "new sixth"])
+@pytest.mark.parametrize("place", ["nowhere", "reproduce.yaml"])
+def test_a_root_that_is_no_folder_is_refused(mirl_here, command: str, place: str):
+    refused = mirl_here(*command.split(), "--root", place)
+    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"mirl: --root {place} is not a folder\n")
+
+
 @pytest.mark.parametrize(
     ("words", "option"),
     [

@@ -33,8 +33,16 @@ def filled(parameter: typer.CallbackParam, value: str | None) -> str | None:
     return value
 
 
+def a_folder(root: Path | None) -> Path | None:
+    """A repository that was named; raises ConfigError for one that is no folder."""
+    if root is not None and not root.is_dir():
+        raise ConfigError(f"--root {root} is not a folder")
+    return root
+
+
 Root = Annotated[
-    Path | None, typer.Option(help="The repository; default: found upwards from here.", show_default=False)
+    Path | None,
+    typer.Option(help="The repository; default: found upwards from here.", show_default=False, callback=a_folder),
 ]
 PaperOption = Annotated[str | None, typer.Option("--paper", help="Which paper.", show_default=False, callback=filled)]
 TaskOption = Annotated[
