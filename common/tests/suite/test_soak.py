@@ -20,6 +20,12 @@ def test_runs_that_are_killed_at_random_moments_end_with_the_rows_of_one_that_ne
     [figures] = soak.soak(root, experiments, ["toy"], tmp_path / "soak", minutes=0.25, jobs=1, seed=0)
     assert figures.fault == ""
     assert figures.kills > 0
+    assert figures.continued > 0
+    whole, killed = (
+        next((tmp_path / "soak/toy").glob(f"{name}-*/run.json")).read_text() for name in ("whole", "killed")
+    )
+    assert "--save-every" in killed
+    assert "--save-every" not in whole
     assert figures.seconds < 60
     assert bool(figures.rows) == bool(figures.compared)
 

@@ -29,6 +29,10 @@ AT_THE_END = 2.0
 """With so many times of an uninterrupted run left, the last trainer is let alone: something is to be compared."""
 
 
+SAVE_OFTEN = ("--save-every", "1")
+"""What is killed saves whenever it may: a tiny run has few checkpoints of its own, and most kills would begin anew."""
+
+
 class SoakError(RuntimeError):
     """A run that did not end, or not with the rows of the uninterrupted one, in one line."""
 
@@ -78,7 +82,7 @@ def soak_paper(root: Path, experiments: Experiments, paper: str, folder: Path, s
                 left_s = share_s - (time.monotonic() - began)
                 if left_s < AT_THE_END * lengths[spec.method]:
                     life_s = left_s
-                trainer = start(root, experiments, spec, killed)
+                trainer = start(root, experiments, spec, killed, *SAVE_OFTEN)
                 figures.continued += (killed / "checkpoint/latest.json").exists()
                 if survives(trainer, min(life_s, left_s)):
                     break
@@ -101,12 +105,15 @@ def lives(chance: random.Random, whole_s: float) -> Iterator[float]:
         yield chance.uniform(0, LONGEST_LIFE * whole_s)
 
 
-def start(root: Path, experiments: Experiments, spec: RunSpec, directory: Path) -> subprocess.Popen[bytes]:
+def start(
+    root: Path, experiments: Experiments, spec: RunSpec, directory: Path, *options: str
+) -> subprocess.Popen[bytes]:
     """A trainer of the run, begun or continued in a directory, in a process group of its own."""
     threads = str(experiments.papers[spec.paper].threads)
-    command = [str(paper_python(root, spec.paper)), "-m", spec.paper, *train_arguments(experiments, spec)]
+    words = [*train_arguments(experiments, spec), "--run-dir", str(directory), *options]
     return subprocess.Popen(
-        [*command, "--run-dir", str(directory)], env={**venvs.clean_environment(), "OMP_NUM_THREADS": threads},
+        [str(paper_python(root, spec.paper)), "-m", spec.paper, *words],
+        env={**venvs.clean_environment(), "OMP_NUM_THREADS": threads},
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0,
         preexec_fn=partial(die_with_parent, os.getpid()),
     )  # fmt: skip
