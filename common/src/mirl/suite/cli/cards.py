@@ -36,6 +36,8 @@ def gpu_check(
     from mirl.suite.gpu_check.processes import Starter
     from mirl.suite.gpu_check.steps import card_name, steps_for
 
+    if stand_in is not None and not (stand_in.is_dir() or stand_in.is_file()):
+        raise ConfigError(f"--stand-in {stand_in} is not there")
     place, experiments = open_experiments(root)
     ready = [name for name in experiments.papers if (place / "papers" / name / ".venv/.ready").exists()]
     names = choose_papers(experiments, paper) if paper else ready
@@ -44,8 +46,6 @@ def gpu_check(
     for name in names:
         if name not in ready:
             raise ConfigError(f"papers/{name}/.venv is not set up; run: make setup PAPER={name} DEVICE=gpu")
-    if stand_in is not None and not (stand_in.is_dir() or stand_in.is_file()):
-        raise ConfigError(f"--stand-in {stand_in} is not there")
     starter = Starter(place, stand_in.resolve() if stand_in else None, {})
     card = card_name(starter, names)
     folder = out or (place / "results/runs/gpu-check" if stand_in else place / "results/gpu")
