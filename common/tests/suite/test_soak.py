@@ -30,7 +30,7 @@ def test_runs_that_are_killed_at_random_moments_end_with_the_rows_of_one_that_ne
 
     start = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", popen)
-    [figures] = soak.soak(root, experiments, ["toy"], tmp_path / "soak", minutes=0.25, jobs=1, seed=0)
+    [figures] = soak.soak(root, experiments, ["toy"], tmp_path / "soak", minutes=0.5, jobs=1, seed=0)
     assert figures.fault == ""
     assert figures.kills > 0
     assert figures.continued > 0
