@@ -17,7 +17,7 @@ from mirl.verdict import power, power_tables
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("papers/*/README.md"), ROOT / ".ci/run"]
-VERDICTS = ROOT / "docs/verdicts.md"
+VERDICTS, ERROR_RATES, NUMBERS = (ROOT / f"docs/{name}.md" for name in ("verdicts", "error-rates", "reported-numbers"))
 MIRL = ROOT / "common/.venv/bin/mirl"
 
 
@@ -92,7 +92,7 @@ def test_the_pages_tell_what_compare_says_of_the_authors_own_numbers():
     assert done.returncode == 0, done.stderr
     told = re.search(r"\d+ stated numbers: [^.]*\.", " ".join(done.stdout.split()))
     assert told
-    assert told[0] in " ".join(VERDICTS.read_text(encoding="utf-8").split())
+    assert told[0] in " ".join(NUMBERS.read_text(encoding="utf-8").split())
     page = (ROOT / "docs/sami-author-files.md").read_text(encoding="utf-8")
     assert told[0] in " ".join(page.split())
     shown = [line for line in done.stdout.splitlines() if re.search(r"does not match$", line.rstrip())]
@@ -103,8 +103,8 @@ def test_the_pages_tell_what_compare_says_of_the_authors_own_numbers():
     )
 
 
-def test_the_number_that_the_verdicts_page_adds_can_be_added(tmp_path: Path):
-    (example,) = re.findall(r"mirl (reference add (?:.*\\\n)*.*)", VERDICTS.read_text(encoding="utf-8"))
+def test_the_number_that_a_page_adds_can_be_added(tmp_path: Path):
+    (example,) = re.findall(r"mirl (reference add (?:.*\\\n)*.*)", NUMBERS.read_text(encoding="utf-8"))
     (tmp_path / "reproduce.yaml").write_bytes((ROOT / "reproduce.yaml").read_bytes())
     words = shlex.split(example.replace("\\\n", " "))
     done = subprocess.run([MIRL, *words, "--root", tmp_path], capture_output=True, text=True)
@@ -161,10 +161,10 @@ def test_the_issue_template_asks_for_what_is_there():
 
 
 @pytest.mark.slow
-def test_the_verdicts_page_shows_what_simulate_prints():
+def test_a_page_shows_what_simulate_prints():
     done = subprocess.run([MIRL, "simulate"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    page = VERDICTS.read_text(encoding="utf-8")
+    page = ERROR_RATES.read_text(encoding="utf-8")
     assert all(line.rstrip() in page for line in done.stdout.splitlines())
 
 

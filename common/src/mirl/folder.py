@@ -39,8 +39,11 @@ def is_attempt(attempt: Any) -> bool:
     return isinstance(attempt, dict) and all(isinstance(attempt.get(name), str) for name in ("start", "status"))
 
 
-def is_finished(directory: Path) -> bool:
-    """Whether a run directory holds a manifest; one that is empty or torn, as a power cut leaves it, ends no run."""
+def says_finished(directory: Path) -> bool:
+    """Whether a manifest says that its run is finished; one that is empty or torn, as a power cut leaves it, ends none.
+
+    Whether it keeps the contract is for mirl.suite.manifests.is_finished to say.
+    """
     try:
         manifest = read_json(directory / "manifest.json")
     except (OSError, ValueError):

@@ -19,7 +19,7 @@ from mirl.checkpoint import MEND, SEAL, State, TrainState, read_files, read_late
 from mirl.clock import Clock, Progress
 from mirl.config import ConfigError
 from mirl.files import clear_drafts, move_aside, write_json
-from mirl.folder import hold, is_finished, read_record, refuse_another_config, refuse_foreign_files, refuse_no_folder
+from mirl.folder import hold, read_record, refuse_another_config, refuse_foreign_files, refuse_no_folder, says_finished
 from mirl.recorder import NonFiniteLoss, Recorder
 from mirl.signals import STOP_SIGNALS
 from mirl.sinks import Sink, TensorBoard, WeightsAndBiases
@@ -274,7 +274,7 @@ def open_run(
         record = read_record(directory)
         if record:
             refuse_another_config(directory, record["config"], resolve(header, config))
-            if is_finished(directory):
+            if says_finished(directory):
                 lock.close()
                 return None
             read_latest(directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -15,7 +16,7 @@ from itertools import cycle
 from pathlib import Path
 
 from mirl.attempt_log import last_words
-from mirl.folder import is_finished
+from mirl.folder import says_finished
 from mirl.suite import venvs
 from mirl.suite.experiments import Experiments
 from mirl.suite.orphans import die_with_parent, wait_for_group
@@ -23,8 +24,6 @@ from mirl.suite.results import measured
 from mirl.suite.runner import paper_python, train_arguments
 from mirl.suite.selection import RunSpec, select
 
-LONGEST_LIFE = 0.6
-"""Share of an uninterrupted run's time that a trainer lives at most."""
 AT_THE_END = 2.0
 """With so many times of an uninterrupted run left, the last trainer is let alone: something is to be compared."""
 
@@ -60,7 +59,7 @@ def soak(
 
     Every method of a paper's first task takes its turn. What is unfinished when time is up is not compared.
     """
-    share_s = 60 * minutes * min(jobs, len(papers)) / len(papers)
+    share_s = 60 * minutes / math.ceil(len(papers) / jobs)
     with ThreadPoolExecutor(jobs) as pool:
         work = [pool.submit(soak_paper, root, experiments, paper, folder / paper, share_s, seed) for paper in papers]
         return [one.result() for one in work]
@@ -100,9 +99,9 @@ def soak_paper(root: Path, experiments: Experiments, paper: str, folder: Path, s
 
 
 def lives(chance: random.Random, whole_s: float) -> Iterator[float]:
-    """Seconds that one trainer after the other may live."""
+    """Seconds that one trainer after the other may live, up to all of a run: much may pass before it first saves."""
     while True:
-        yield chance.uniform(0, LONGEST_LIFE * whole_s)
+        yield chance.uniform(0, whole_s)
 
 
 def start(
@@ -143,7 +142,7 @@ def survives(trainer: subprocess.Popen[bytes], life_s: float) -> bool:
 
 def refuse_other_rows(spec: RunSpec, killed: Path, whole: Path) -> int:
     """How many rows both runs have. Raises SoakError where they differ, or where the killed one did not end."""
-    if not is_finished(killed):
+    if not says_finished(killed):
         raise SoakError(f"{spec} did not end after its kills: {last_words(killed)}; see {killed}")
     theirs, ours = rows(whole), rows(killed)
     for number, (there, here) in enumerate(zip(theirs, ours, strict=False)):

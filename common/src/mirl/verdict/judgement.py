@@ -16,7 +16,7 @@ The rules, in this order:
 Where a share of solved seeds is registered, Fisher's exact test takes the place of rules 5 to 7, and nothing is ever
 `equivalent`: a handful of seeds that succeed or fail cannot show that.
 
-Rules 5 and 6 are what simulations with a known truth asked for (`mirl simulate`, docs/verdicts.md). A result that is
+Rules 5 and 6 are what simulations with a known truth asked for (`mirl simulate`, docs/error-rates.md). A result that is
 not above the floor of doing nothing says so beside its verdict (floors.py).
 """
 

@@ -67,7 +67,7 @@ def mean_interval(
     """Student's t interval of the mean; None for fewer than three values, or where none differs from another.
 
     It ends at `bounds`, between which every value lies: so does the mean, and the cut costs no coverage.
-    Its coverage over seeds of several laws is in docs/verdicts.md (`mirl simulate`).
+    Its coverage over seeds of several laws is in docs/error-rates.md (`mirl simulate`).
     """
     summary = summarise(values)
     if summary.n < LEAST_FOR_INTERVAL or not summary.sd > 0:

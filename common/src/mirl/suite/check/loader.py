@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from mirl.config import ConfigError
 from mirl.exhibits import POLICY
-from mirl.folder import is_finished
+from mirl.folder import says_finished
 from mirl.suite.manifests import TABLES, DamagedRunError, parse_manifest, read_bytes, read_record, table_file
 from mirl.suite.record_tables import parse_table
 from mirl.suite.records import (
@@ -92,7 +92,7 @@ class RunFolder:
     @property
     def is_finished(self) -> bool:
         """Whether there is a manifest, which may have faults, but is not torn."""
-        return is_finished(self.path)
+        return says_finished(self.path)
 
 
 @dataclass(frozen=True)

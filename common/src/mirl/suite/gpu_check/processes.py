@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mirl.attempt_log import last_words
-from mirl.folder import is_finished
+from mirl.folder import says_finished
 from mirl.suite import venvs
 from mirl.suite.gpu_check import StepError
 from mirl.suite.runner import paper_python
@@ -114,7 +114,7 @@ def killed_and_continued(starter: Starter, paper: str, words: Sequence[str], dir
     _, said = stopped.communicate(timeout=PATIENCE_S)
     if stopped.returncode not in (0, 128 + signal.SIGTERM):
         raise StepError(last_line(said) or last_words(directory))
-    was_stopped = not is_finished(directory)
+    was_stopped = not says_finished(directory)
     starter.finish(paper, words)
     manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
     if manifest["device"] != "cuda":
