@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -101,11 +103,30 @@ def test_a_listing_has_each_package_once(listing: Path):
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
-def test_an_image_has_modes_of_its_own_whatever_umask_the_clone_was_made_under():
-    """Everything comes into the runtime stage from the build stage, after its modes were set."""
+def test_an_image_has_modes_of_its_own_whatever_umask_the_clone_was_made_under(tmp_path: Path):
+    """Everything comes into the runtime stage from the build stage, after its modes were set where they were others."""
     begin, end = INSTRUCTIONS.index("FROM base AS build"), INSTRUCTIONS.index("FROM base AS runtime")
     build, runtime = INSTRUCTIONS[begin:end], INSTRUCTIONS[end:]
-    [modes] = [number for number, line in enumerate(build) if "chmod -R a+rX /opt/mirl" in line]
+    [modes] = [number for number, line in enumerate(build) if "chmod a+x entrypoint" in line]
     assert max(number for number, line in enumerate(build) if line.startswith("COPY ")) < modes
-    assert "chmod a+x entrypoint" in build[modes]
     assert [line for line in runtime if line.startswith("COPY ")] == ["COPY --from=build /opt/mirl /opt/mirl"]
+    own = {
+        "closed": 0o700,
+        "closed/file": 0o600,
+        "closed/program": 0o710,
+        "open": 0o755,
+        "open/file": 0o644,
+        "entrypoint": 0o600,
+    }
+    for name, mode in own.items():
+        path = tmp_path / name
+        path.mkdir() if name in ("closed", "open") else path.write_text("")
+        path.chmod(mode)
+    (tmp_path / "open/link").symlink_to("nowhere")
+    touched = (tmp_path / "open/file").stat().st_ctime_ns
+    subprocess.run(["sh", "-ec", build[modes].removeprefix("RUN ")], cwd=tmp_path, check=True)
+    assert {name: oct(stat.S_IMODE((tmp_path / name).stat().st_mode)) for name in own} == {
+        "closed": "0o755", "closed/file": "0o644", "closed/program": "0o755",
+        "open": "0o755", "open/file": "0o644", "entrypoint": "0o755",
+    }  # fmt: skip
+    assert (tmp_path / "open/file").stat().st_ctime_ns == touched
