@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import plain.representation as plain
 import pytest
 import torch
 
-from mi_asym.collect import collect, load_data
+from mi_asym.collect import Data, collect, load_data
 from mi_asym.config import pretrain_config
+from mi_asym.envs import task_spec
 from mi_asym.pretrain import PretrainingStopped, encoder_folder, load_encoders, pretrain
 from mi_asym.representation.learner import RepresentationLearner, make_encoder
 from mi_asym.representation.samples import samples_of
@@ -39,6 +41,26 @@ def test_losses_and_gradients_equal_the_plain_twins(data: dict[str, Path], task:
     of_fast, of_slow = (torch.autograd.grad(learner.total(losses), parameters) for losses in (fast, slow))
     for ours, theirs in zip(of_fast, of_slow, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("distinct", [3, 80])  # 64 and fewer take a way of their own
+def test_robots_pictures_are_kept_in_half_precision_and_learnt_from_in_single(distinct: int):
+    spec, draw = task_spec("drawer_opening"), generator(0, 0, "pictures")
+    pictures = torch.rand(distinct, spec.state_size, generator=draw).half()
+    steps = torch.arange(2 * 40).view(2, 40) % distinct
+    recorded = Data(
+        obss=pictures[steps].flip(0), states=pictures[steps], actions=torch.rand(2, 40, 5, generator=draw) * 2 - 1,
+        masks=torch.ones(2, 40), rewards=torch.rand(2, 40, generator=draw),
+    )  # fmt: skip
+    learner, samples = RepresentationLearner("drawer_opening", pretrain_config("drawer_opening")), samples_of(recorded)
+    assert samples.states.shape == (distinct, spec.state_size)
+    assert samples.states.dtype == torch.float16
+    chosen = torch.arange(len(samples))
+    fast, slow = (
+        losses(samples, chosen, chosen.flip(0)) for losses in (learner.losses, partial(plain.losses, learner))
+    )
+    for name in slow:
+        torch.testing.assert_close(fast[name], slow[name], rtol=1e-4, atol=1e-5)
 
 
 def test_samples_are_the_recorded_steps_and_their_successors(data: dict[str, Path]):

@@ -24,12 +24,13 @@ def jensen_shannon_loss(local: Tensor, whole: Tensor, same: Tensor) -> Tensor:
 
 def losses(learner: Any, samples: Samples, chosen: Tensor, permutation: Tensor) -> dict[str, Tensor]:
     """All losses of the encoders on a batch."""
-    states, observations = samples.states[samples.state[chosen]], samples.observations[samples.observation[chosen]]
+    all_states, all_observations = samples.states.float(), samples.observations.float()
+    states, observations = all_states[samples.state[chosen]], all_observations[samples.observation[chosen]]
     state, observation = learner.state_encoder(states), learner.observation_encoder(observations)
     next_state, next_observation, reward = learner.dynamics(state, observation, samples.action[chosen])
     with torch.no_grad():
-        following_state = learner.state_encoder(samples.states[samples.next_state[chosen]])
-        following_observation = learner.observation_encoder(samples.observations[samples.next_observation[chosen]])
+        following_state = learner.state_encoder(all_states[samples.next_state[chosen]])
+        following_observation = learner.observation_encoder(all_observations[samples.next_observation[chosen]])
     followed = samples.followed[chosen]
 
     def same(inputs: Tensor) -> Tensor:

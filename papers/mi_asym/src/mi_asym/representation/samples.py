@@ -90,7 +90,7 @@ def distinct_inputs(inputs: Tensor) -> tuple[Tensor, Tensor]:
 def part_of(table: Tensor, now: Tensor, following: Tensor) -> Part:
     """The inputs that a batch uses, each once; now and following (batch,)."""
     if len(table) <= 64 or (now.is_cuda and table.shape[1] <= VECTOR):  # a card would be waited for
-        return Part(table, now, following, counted(now, len(table)))
+        return Part(table.float(), now, following, counted(now, len(table)))
     present, where = torch.unique(torch.cat([now, following]), return_inverse=True)
     now, following = where[: len(now)], where[len(now) :]
     return Part(table[present].float(), now, following, counted(now, len(present)))
