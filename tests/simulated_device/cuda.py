@@ -81,6 +81,7 @@ def functions() -> Mapping[str, Callable[..., Any] | Any]:
         "set_device": nothing, "device": lambda *_: nullcontext(), "synchronize": lambda *_: synchronize_with(),
         "Event": Event, "Stream": lambda *_, **__: stream, "current_stream": lambda *_: stream,
         "default_stream": lambda *_: stream, "stream": lambda *_: nullcontext(),
+        "is_current_stream_capturing": lambda: False,  # a CUDA build would ask its driver
         "empty_cache": nothing, "reset_peak_memory_stats": nothing, "memory_stats": lambda *_: {},
         "memory_allocated": lambda *_: 0, "max_memory_allocated": lambda *_: 0, "memory_reserved": lambda *_: 0,
         "max_memory_reserved": lambda *_: 0, "mem_get_info": lambda *_: (MEMORY, MEMORY),

@@ -22,6 +22,7 @@ def test_one_card_is_told_of():
     start.record()
     end.record()
     assert start.elapsed_time(end) >= 0
+    assert not torch.cuda.is_current_stream_capturing()
     torch.cuda.reset_peak_memory_stats()
     assert torch.cuda.max_memory_allocated() == 0
     torch.cuda.set_rng_state(torch.cuda.get_rng_state())

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, TextIO
 
+from mirl.terminal import let_go
+
 LOG_IS_KEPT = "MIRL_ATTEMPT_LOG"
 """Set by a runner that writes the log itself, by redirecting the whole process."""
 LOG = re.compile(r"attempt-(\d+)\.log")
@@ -74,4 +76,6 @@ def attempt_log(directory: Path) -> Iterator[None]:
             yield
         finally:
             sys.stdout, sys.stderr = stdout, stderr
+            for stream in (stdout, stderr):
+                let_go(stream)
             faulthandler.disable()

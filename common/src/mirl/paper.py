@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+from mirl import terminal
 from mirl.config import ConfigError, no_such
 from mirl.files import describe_os_error
 from mirl.film import Film
 from mirl.probe import Probe
 from mirl.run import Header, Interrupted, Run
-from mirl.terminal import speak_plainly
 from mirl.workers import WorkerDiedError
 
 COMMANDS = {
@@ -92,24 +91,22 @@ class Paper:
 def main(paper: Paper, arguments: Sequence[str] | None = None) -> int:
     """Run a paper's command line. Exit codes: 0 done, 1 failed, 2 bad input, 128 + n stopped by signal n."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    speak_plainly()
+    terminal.speak_plainly()
+    complaint = ""
     try:
         code = dispatch(paper, words)
         sys.stdout.flush()
-        return code
     except ConfigError as error:
         complaint, code = str(error), 2
     except BrokenPipeError:  # whoever reads our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        code = 1
     except OSError as error:
         complaint, code = describe_os_error(error), 1
     except WorkerDiedError as error:
         complaint, code = str(error), 1
     except (KeyboardInterrupt, Interrupted) as stop:
         complaint, code = str(stop) or "stopped by SIGINT", 128 + getattr(stop, "signal_number", 2)
-    print(f"{paper.name}: {complaint}", file=sys.stderr)
-    return code
+    return terminal.end(paper.name, complaint, code)
 
 
 def dispatch(paper: Paper, words: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ from mirl.suite import experiments as registry
 from mirl.suite import listing, plan, status
 from mirl.suite.results import run_directory
 from mirl.suite.selection import RunSpec, select
+from toy.driver import ENVIRONMENT
 from toy.whole import write_manifest
 
 
@@ -81,3 +82,31 @@ def test_the_plan_cuts_no_word_on_80_columns(root: Path):
         ["drift", "0,", "1,", "2,", "3,", "4", "1,000", "22", "s", "200", "MiB", "not", "measured"]
     ]
     assert text.rstrip().endswith("time and disk a run: registered cost")
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "code"),
+    [
+        ("mirl.suite.cli", ["list"], 0),
+        ("mirl.suite.cli", ["lst"], 2),
+        ("toy", ["describe"], 0),
+        ("toy", ["describ"], 2),
+    ],
+)  # fmt: skip
+def test_a_reader_who_leaves_or_a_full_disk_changes_no_other_exit_code(
+    root: Path, program: str, words: list[str], code: int
+):
+    """As `mirl list | head -1` and `mirl list > /full/list.txt`; on a full disk what was to be read is missing: 1."""
+    command = [sys.executable, "-m", program, *words]
+    reading, writing = os.pipe()
+    os.close(reading)
+    gone = subprocess.run(command, cwd=root, env=ENVIRONMENT, stdout=writing, stderr=subprocess.PIPE, text=True)
+    deaf = subprocess.run(command, cwd=root, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=writing)
+    os.close(writing)
+    with open("/dev/full", "wb") as disk:
+        full = subprocess.run(command, cwd=root, env=ENVIRONMENT, stdout=disk, stderr=subprocess.PIPE, text=True)
+        mute = subprocess.run(command, cwd=root, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=disk)
+    assert [gone.returncode, deaf.returncode, full.returncode, mute.returncode] == [code or 1, code, code or 1, code]
+    assert gone.stderr.count("\n") == bool(code)
+    assert full.stderr.count("\n") == 1
+    assert code or full.stderr.endswith(": No space left on device\n")

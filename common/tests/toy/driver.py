@@ -18,7 +18,7 @@ from toy.train import TrainState
 
 TESTS = Path(__file__).parents[1]
 ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("MIRL_")},
+    **{name: value for name, value in os.environ.items() if not name.startswith(("MIRL_", "PYTHON"))},
     "PYTHONPATH": str(TESTS),
     "OMP_NUM_THREADS": "1",
     "COLUMNS": "100",

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
+from mirl import terminal
 from mirl.config import ConfigError
 from mirl.files import describe_os_error
 from mirl.signals import Stopped
 from mirl.suite.cli import cards, host, judging, rooms, running, showing
 from mirl.suite.manifests import DamagedRunError
-from mirl.terminal import speak_plainly
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 for group in (running, judging, showing, host, cards, rooms):
@@ -37,7 +37,7 @@ def suite(
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 something did not finish or does not hold, 2 bad input."""
-    speak_plainly()
+    terminal.speak_plainly()
     raise SystemExit(run())
 
 
@@ -49,23 +49,26 @@ def run(words: Sequence[str] | None = None) -> int:
 
 def guarded(command: Callable[[], object]) -> int:
     """Run `command`; whatever a user can cause ends in one line on stderr."""
+    message = ""
     try:
-        code = command()
-        return code if isinstance(code, int) else 0
+        result = command()
+        code = result if isinstance(result, int) else 0
+        sys.stdout.flush()
     except ConfigError as error:
         message, code = str(error), 2
     except DamagedRunError as damage:
         message, code = str(damage), 1
     except Stopped as stop:
         print(stop)
-        return 1
+        code = 1
+    except BrokenPipeError:  # whoever reads our output has seen enough
+        code = 1
     except OSError as error:
         message, code = describe_os_error(error), 1
     except KeyboardInterrupt:
-        return 130
+        code = 130
     except Exception as error:
         if not hasattr(error, "format_message"):  # typer's own complaints about the command line
             raise
         message, code = " ".join(error.format_message().split()), 2
-    print(f"mirl: {message}", file=sys.stderr)
-    return code
+    return terminal.end("mirl", message, code)
