@@ -99,6 +99,15 @@ def test_a_row_too_many_does_not_repeat(published: Path, mirl_here: Mirl):
     assert "does not repeat" in done.stdout
 
 
+def test_metrics_that_a_later_version_writes_beside_the_others_are_named_and_not_compared(
+    published: Path, mirl_here: Mirl
+):
+    rewrite(published, lambda rows: [row for row in rows if ",loss/distance," not in row])
+    done = mirl_here("repeat", *LINE)
+    assert done.returncode == 0
+    assert "rows are equal, bit for bit; beside them the repetition has loss/distance\n" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("factor", "first", "code", "words"),
     [

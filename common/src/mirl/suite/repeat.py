@@ -28,7 +28,11 @@ Row = tuple[int, str, str]
 
 @dataclass(frozen=True)
 class Repetition:
-    """A published run beside its repetition. Rows are those of metrics.csv outside time/, and those of episodes.csv."""
+    """A published run beside its repetition.
+
+    Rows are those of metrics.csv outside time/, and those of episodes.csv; without metrics that only the repetition has,
+    as a later version may write more of them.
+    """
 
     rows: int
     """Of the published run."""
@@ -38,6 +42,8 @@ class Repetition:
     """The first rows that differ, published and repeated; None where one of the two has ended there."""
     first_off: float
     """The largest relative difference at the first recorded env step; infinite where other names stand there."""
+    only_here: tuple[str, ...]
+    """Metrics that only the repetition has."""
     commit: str
     """Of the published run."""
     other_host: Mapping[str, tuple[Any, Any]]
@@ -89,6 +95,8 @@ def run_again(root: Path, experiments: Experiments, spec: RunSpec, directory: Pa
 def compare(published: Path, repeated: Path) -> Repetition:
     """Two finished runs. Raises DamagedRunError where one is not what its manifest vouches for."""
     theirs, ours = rows_of(published), rows_of(repeated)
+    only_here = {name for _, name, _ in ours} - {name for _, name, _ in theirs}
+    ours = [row for row in ours if row[1] not in only_here]
     equal = [there == here for there, here in zip(theirs, ours, strict=False)]
     parting = None
     if not all(equal) or len(theirs) != len(ours):
@@ -100,6 +108,7 @@ def compare(published: Path, repeated: Path) -> Repetition:
         equal=sum(equal),
         parting=parting,
         first_off=largest_difference(first_values(theirs), first_values(ours)),
+        only_here=tuple(sorted(only_here)),
         commit=was["git_revision"] or "unknown",
         other_host=differing(was, now, HOST),
         other_config=differing(was["config"], now["config"]),
@@ -146,7 +155,8 @@ def differing(was: Mapping[str, Any], now: Mapping[str, Any], names: Sequence[st
 def describe(spec: RunSpec, found: Repetition) -> list[str]:
     """What was found, in lines."""
     if found.is_equal:
-        return [f"{spec}: all {found.rows:,} rows are equal, bit for bit"]
+        aside = f"; beside them the repetition has {', '.join(found.only_here)}" if found.only_here else ""
+        return [f"{spec}: all {found.rows:,} rows are equal, bit for bit{aside}"]
     there, here = (describe_row(row) for row in found.parting or ())
     lines = [f"{spec}: {found.equal:,} of {found.rows:,} rows are equal"]
     lines.append(f"  the first that differs: {there} there, {here} here")
