@@ -30,8 +30,8 @@ Row = tuple[int, str, str]
 class Repetition:
     """A published run beside its repetition.
 
-    Rows are those of metrics.csv outside time/, and those of episodes.csv; without metrics that only the repetition has,
-    as a later version may write more of them.
+    Rows are those of metrics.csv outside time/, and those of episodes.csv, without the metrics that only the repetition
+    has: a later version may write more of them.
     """
 
     rows: int
