@@ -72,7 +72,10 @@ def synchronize_with(what: str = "synchronize") -> None:
 def functions() -> Mapping[str, Callable[..., Any] | Any]:
     """What stands in torch.cuda while the device is there."""
     nothing: Callable[..., None] = lambda *_, **__: None  # noqa: E731
-    stream = SimpleNamespace(synchronize=synchronize_with, wait_stream=nothing, wait_event=nothing, record_event=Event)
+    not_now: Callable[[], bool] = lambda: False  # noqa: E731  (optimisers of a CUDA build ask whether a graph is captured)
+    stream = SimpleNamespace(
+        synchronize=synchronize_with, wait_stream=nothing, wait_event=nothing, record_event=Event, is_capturing=not_now
+    )
     return {
         "is_available": lambda: True, "device_count": lambda: 1, "current_device": lambda: 0, "init": nothing,
         "is_initialized": lambda: True, "_is_in_bad_fork": lambda: False,
@@ -81,7 +84,7 @@ def functions() -> Mapping[str, Callable[..., Any] | Any]:
         "set_device": nothing, "device": lambda *_: nullcontext(), "synchronize": lambda *_: synchronize_with(),
         "Event": Event, "Stream": lambda *_, **__: stream, "current_stream": lambda *_: stream,
         "default_stream": lambda *_: stream, "stream": lambda *_: nullcontext(),
-        "is_current_stream_capturing": lambda: False,  # a CUDA build would ask its driver
+        "is_current_stream_capturing": not_now,
         "empty_cache": nothing, "reset_peak_memory_stats": nothing, "memory_stats": lambda *_: {},
         "memory_allocated": lambda *_: 0, "max_memory_allocated": lambda *_: 0, "memory_reserved": lambda *_: 0,
         "max_memory_reserved": lambda *_: 0, "mem_get_info": lambda *_: (MEMORY, MEMORY),
@@ -140,6 +143,7 @@ def card(placement: Placement, counts: Counts) -> Iterator[None]:
     with ExitStack() as stack:
         for name, value in functions().items():
             stack.enter_context(patch.object(torch.cuda, name, value))
+        stack.enter_context(patch.object(torch.accelerator, "current_stream", torch.cuda.current_stream))
         stack.enter_context(patch.object(torch.version, "cuda", "simulated"))
         stack.enter_context(patch.object(torch, "Generator", Generator))
         stack.enter_context(patch.object(torch.backends.cudnn, "is_acceptable", lambda _: False))

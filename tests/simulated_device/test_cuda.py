@@ -23,6 +23,7 @@ def test_one_card_is_told_of():
     end.record()
     assert start.elapsed_time(end) >= 0
     assert not torch.cuda.is_current_stream_capturing()
+    assert not torch.accelerator.current_stream().is_capturing()
     torch.cuda.reset_peak_memory_stats()
     assert torch.cuda.max_memory_allocated() == 0
     torch.cuda.set_rng_state(torch.cuda.get_rng_state())
@@ -34,7 +35,7 @@ def test_outside_there_is_what_the_host_has():
         here = torch.ones(2, device="cuda")
     assert torch.cuda.is_available() == before
     if not before:  # a CPU build says the first, a CUDA build the second
-        with pytest.raises((AssertionError, RuntimeError), match="not compiled with CUDA|NVIDIA driver"):
+        with pytest.raises((AssertionError, RuntimeError), match=r"not compiled with CUDA|NVIDIA driver"):
             torch.ones(2, device="cuda")
     assert here.device.type == "cpu"  # what it really was
 
