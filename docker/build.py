@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import room
 from base import make
 from tools import TOOLS, BuildError, run
 
@@ -54,8 +55,11 @@ def choose_base(tool: str, base: str | None) -> str:
     return make(tool)
 
 
-def build(tool: str, paper: str, device: str, base: str) -> str:
-    """Build mirl/<paper>:<device>; returns its name. The tool's output goes to ours. Raises BuildError."""
+def build(tool: str, paper: str, device: str, base: str) -> tuple[str, float]:
+    """Build mirl/<paper>:<device>; returns its name and the GiB of disk that this took at most.
+
+    The tool's output goes to ours. Raises BuildError.
+    """
     name = containers.image_name(paper, device)
     command = [tool, "build", *(("--isolation", "chroot") if tool != "docker" else ())]
     command += ["--file", str(ROOT / "docker/Dockerfile"), "--tag", name, "--build-arg", f"BASE={base}"]
@@ -65,9 +69,11 @@ def build(tool: str, paper: str, device: str, base: str) -> str:
         settings = {name: as_mounted(value) for name, value in settings.items()}
     arguments = {"PAPER": paper, "DEVICE": device, "REVISION": revision(), **settings}
     command += [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
-    if subprocess.run([*command, str(ROOT)]).returncode != 0:
-        raise BuildError(f"{tool} could not build {name}; its reason stands above")
-    return name
+    with room.of_a_build(tool) as disks:
+        code = subprocess.run([*command, str(ROOT)]).returncode
+    if code != 0:
+        raise BuildError(f"{tool} could not build {name}; its reason stands above ({disks.describe()})")
+    return name, disks.taken
 
 
 def pip_settings() -> dict[str, str]:
@@ -121,8 +127,9 @@ def main() -> int:
     begin = time.monotonic()
     try:
         tool = containers.choose_tool(options.tool, TOOLS)
-        name = build(tool, options.paper, options.device, choose_base(tool, options.base))
-        print(f"{name}: {size_mib(tool, name)} MiB, built with {tool} in {time.monotonic() - begin:.0f} s")
+        name, taken = build(tool, options.paper, options.device, choose_base(tool, options.base))
+        seconds = time.monotonic() - begin
+        print(f"{name}: {size_mib(tool, name)} MiB, built with {tool} in {seconds:.0f} s, over {taken:.1f} GiB of disk")
     except (BuildError, ConfigError) as error:
         print(f"build: {error}", file=sys.stderr)
         return 2

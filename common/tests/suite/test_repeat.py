@@ -86,8 +86,10 @@ def test_what_time_took_is_not_compared(published: Path, mirl_here: Mirl):
 
 def test_one_other_row_does_not_repeat_and_is_named(published: Path, mirl_here: Mirl):
     rewrite(published, times(1.25, 3))
+    rewrite(published, lambda rows: [row for row in rows if ",loss/distance," not in row])
     done = mirl_here("repeat", *LINE)
     assert done.returncode == 1
+    assert "rows are equal; beside them the repetition has loss/distance\n" in done.stdout
     assert "the first that differs: train/return " in done.stdout
     assert "it does not repeat (docs/runs.md)" in done.stdout
 

@@ -154,11 +154,11 @@ def differing(was: Mapping[str, Any], now: Mapping[str, Any], names: Sequence[st
 
 def describe(spec: RunSpec, found: Repetition) -> list[str]:
     """What was found, in lines."""
+    aside = f"; beside them the repetition has {', '.join(found.only_here)}" if found.only_here else ""
     if found.is_equal:
-        aside = f"; beside them the repetition has {', '.join(found.only_here)}" if found.only_here else ""
         return [f"{spec}: all {found.rows:,} rows are equal, bit for bit{aside}"]
     there, here = (describe_row(row) for row in found.parting or ())
-    lines = [f"{spec}: {found.equal:,} of {found.rows:,} rows are equal"]
+    lines = [f"{spec}: {found.equal:,} of {found.rows:,} rows are equal{aside}"]
     lines.append(f"  the first that differs: {there} there, {here} here")
     lines += [f"  {name} there {a}, here {b}" for name, (a, b) in found.other_config.items()]
     for name, (a, b) in found.other_host.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -59,7 +60,8 @@ def guarded(command: Callable[[], object]) -> int:
     except DamagedRunError as damage:
         message, code = str(damage), 1
     except Stopped as stop:
-        print(stop)
+        with contextlib.suppress(OSError):  # nobody may read it any more
+            print(stop)
         code = 1
     except BrokenPipeError:  # whoever reads our output has seen enough
         code = 1
