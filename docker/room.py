@@ -1,4 +1,4 @@
-"""How full a build made the disks: a tool that meets a full one may say `read/write on closed pipe` and nothing else."""
+"""How full a build made the disks: a tool that meets a full one may say `read/write on closed pipe` alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable
-from types import TracebackType
 
 from tools import run
 
@@ -30,7 +29,7 @@ class Room:
         self._watch.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self._ended.set()
         self._watch.join()
 

@@ -36,8 +36,8 @@ def test_a_build_that_fails_says_how_full_the_disk_became(tmp_path: Path):
     done = build(tmp_path, FILLS + "echo read/write on closed pipe >&2; exit 125")
     assert done.returncode == 2
     *_, told = done.stderr.splitlines()
-    pattern = r"build: docker could not build mirl/mime:cpu; its reason stands above \((.+) GiB of disk were left at \S+ at worst\)"
-    found = re.fullmatch(pattern, told)
+    begin = "build: docker could not build mirl/mime:cpu; its reason stands above "
+    found = re.fullmatch(re.escape(begin) + r"\((.+) GiB of disk were left at \S+ at worst\)", told)
     assert found, told
     assert float(found[1]) >= 0
 
@@ -45,7 +45,9 @@ def test_a_build_that_fails_says_how_full_the_disk_became(tmp_path: Path):
 def test_a_build_says_how_much_disk_it_took(tmp_path: Path):
     done = build(tmp_path, FILLS)
     assert done.returncode == 0, done.stderr
-    found = re.search(r"^mirl/mime:cpu: 2000 MiB, built with docker in \d+ s, over (.+) GiB of disk$", done.stdout, re.M)
+    found = re.search(
+        r"^mirl/mime:cpu: 2000 MiB, built with docker in \d+ s, over (.+) GiB of disk$", done.stdout, re.MULTILINE
+    )
     assert found, done.stdout
     assert float(found[1]) >= 0.1  # of half a GiB; whatever runs beside may free some
 

@@ -113,8 +113,12 @@ def test_a_reader_who_leaves_or_a_full_disk_changes_no_other_exit_code(
 
 
 def test_a_stop_that_cannot_be_told_ends_with_its_own_code():
-    stop = "def stop(): raise Stopped('stopped ' * 2000)"  # more than a buffer holds
-    program = f"from mirl.signals import Stopped; from mirl.suite import cli\n{stop}\nraise SystemExit(cli.guarded(stop))"
+    program = """if True:
+        from mirl.signals import Stopped
+        from mirl.suite import cli
+        def stop(): raise Stopped("stopped " * 2000)  # more than a buffer holds
+        raise SystemExit(cli.guarded(stop))
+    """
     with open("/dev/full", "wb") as disk:
         done = subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, stdout=disk, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (1, b"")
