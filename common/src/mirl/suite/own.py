@@ -16,6 +16,7 @@ from mirl.suite.experiments import Metric
 from mirl.suite.manifests import DamagedRunError, read_bytes
 from mirl.suite.results import begun_runs
 from mirl.suite.selection import RunSpec
+from mirl.suite.series import recorded_values
 from mirl.verdict.judgement import STEP_TOLERANCE
 
 LONG = ("env_step", "name", "value")
@@ -141,11 +142,7 @@ def draw(root: Path, spec: RunSpec, metric: Metric, runs: OwnRuns, path: Path) -
         curves, damages = plot.curves(root, published, metric.recorded, "published")
     except ConfigError:  # nothing was published that recorded it
         curves, damages = {}, []
-    series = [
-        table[table["name"] == metric.recorded].drop_duplicates("env_step", keep="last").set_index("env_step")["value"]
-        for table in runs.tables.values()
-    ]
-    hers = pd.concat([one.rename(str(number)) for number, one in enumerate(series)], axis=1).sort_index()
+    hers = [recorded_values(table, metric.recorded) for table in runs.tables.values()]
     title = f"{spec.paper}, {spec.task}: budget {spec.budget}"
     plot.draw({f"{runs.label} (yours)": hers, **curves}, title, metric.recorded, 1, path)
     return damages

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +12,7 @@ from mirl.config import ConfigError, nearest
 from mirl.suite.manifests import DamagedRunError, damage
 from mirl.suite.results import Source, directory_of, read_metrics, read_state
 from mirl.suite.selection import RunSpec
+from mirl.suite.series import align, recorded_values
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -23,8 +24,8 @@ STYLES = ("-", "--", "-.", ":")
 
 def curves(
     root: Path, specs: Sequence[RunSpec], metric: str, source: Source
-) -> tuple[dict[str, pd.DataFrame], list[DamagedRunError]]:
-    """Method -> one column a finished seed, indexed by env step; and the runs that were left out as damaged.
+) -> tuple[dict[str, list[pd.Series]], list[DamagedRunError]]:
+    """Method -> the values of each finished seed, indexed by env step; and the runs that were left out as damaged.
 
     Raises ConfigError where whole runs recorded other metrics, or where there is no run at all.
     """
@@ -39,29 +40,30 @@ def curves(
         elif read_state(directory, spec).state == "finished":
             metrics = read_metrics(directory)
             names.update(metrics["name"])
-            rows = metrics[metrics["name"] == metric].drop_duplicates("env_step", keep="last")
-            if len(rows):
-                series = rows.set_index("env_step")["value"].rename(str(spec.seed))
-                found.setdefault(spec.labelled_method, []).append(series)
+            recorded = recorded_values(metrics, metric)
+            if len(recorded):
+                found.setdefault(spec.labelled_method, []).append(recorded)
     if names and not found:
         near = nearest(metric, sorted(names)) or f" (metrics: {', '.join(sorted(names))})"
         raise ConfigError(f"no metric {metric!r} in these runs{near}")
     if not found and not damages:
         raise ConfigError("no run of this budget is finished")
-    return {method: pd.concat(series, axis=1).sort_index() for method, series in found.items()}, damages
+    return found, damages
 
 
-def draw(by_method: dict[str, pd.DataFrame], title: str, metric: str, points: int, path: Path) -> None:
-    """Thin lines are seeds, the thick one their mean; both are running means over `points` recorded values."""
+def draw(by_method: Mapping[str, Sequence[pd.Series]], title: str, metric: str, points: int, path: Path) -> None:
+    """Thin lines are seeds, each a running mean over its own `points` recorded values; the thick one is their mean, at
+    the steps of all of them or, where these differ, over stretches of equal length."""
     figure, axes = plt.subplots(figsize=(7.0, 3.6), layout="constrained")
     for number, (method, seeds) in enumerate(by_method.items()):
-        smooth = seeds.rolling(points, min_periods=1).mean()
+        smooth = [seed.rolling(points, min_periods=1).mean() for seed in seeds]
         colour = COLOURS[number % len(COLOURS)]
-        axes.plot(smooth.index, smooth, color=colour, linewidth=0.8, alpha=0.35)
-        label = f"{method} ({seeds.shape[1]} seeds)"
-        axes.plot(
-            smooth.index, smooth.mean(axis=1), STYLES[number % len(STYLES)], color=colour, linewidth=2, label=label
-        )
+        for seed in smooth:
+            axes.plot(seed.index, seed, color=colour, linewidth=0.8, alpha=0.35)
+        env_steps, values, _ = align(smooth)
+        label = f"{method} ({len(seeds)} seeds)"
+        style = STYLES[number % len(STYLES)]
+        axes.plot(env_steps, values.mean(axis=0), style, color=colour, linewidth=2, label=label)
     axes.set(title=title, xlabel="environment steps (with action repeat)", ylabel=metric)
     axes.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter())
     axes.grid(alpha=0.25)

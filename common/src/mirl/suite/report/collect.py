@@ -14,7 +14,7 @@ from mirl.suite.experiments import UNBOUNDED, Budget, Experiments, PaperEntry, T
 from mirl.suite.manifests import DamagedRunError, damage
 from mirl.suite.records import Reference
 from mirl.suite.report import documents
-from mirl.suite.report.curves import Curve, curve, curve_names, recorded_values, smoothed
+from mirl.suite.report.curves import Curve, curve, curve_names, smoothed
 from mirl.suite.report.documents import Statement
 from mirl.suite.results import (
     RunState,
@@ -27,6 +27,7 @@ from mirl.suite.results import (
     read_state,
 )
 from mirl.suite.selection import RunSpec
+from mirl.suite.series import recorded_values
 from mirl.verdict import bands, comparison, regression
 from mirl.verdict.comparison import Comparison, ComparisonRow
 from mirl.verdict.regression import Judged
