@@ -61,7 +61,7 @@ def draw(by_method: Mapping[str, Sequence[pd.Series]], title: str, metric: str, 
         for seed in smooth:
             axes.plot(seed.index, seed, color=colour, linewidth=0.8, alpha=0.35)
         env_steps, values, _ = align(smooth)
-        label = f"{method} ({len(seeds)} seeds)"
+        label = f"{method} ({len(seeds)} seed{'s' if len(seeds) > 1 else ''})"
         style = STYLES[number % len(STYLES)]
         axes.plot(env_steps, values.mean(axis=0), style, color=colour, linewidth=2, label=label)
     axes.set(title=title, xlabel="environment steps (with action repeat)", ylabel=metric)

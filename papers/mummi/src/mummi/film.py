@@ -16,6 +16,7 @@ from mummi.inputs import FAR_M, network_inputs
 from mummi.noise import graph_seed, normal
 from mummi.play import Played
 from mummi.rssm import Latent
+from mummi.settings import RATIOS
 
 SEQUENCES, CONTEXT = 6, 5
 """Sequences that are predicted, and the steps of each that are shown to the model before (card 6)."""
@@ -63,10 +64,12 @@ def film_episodes(film: Film, task: str, agent: Agent, episodes: Mapping[str, Pl
         if predicts(agent)
         else ""
     )
+    gaps = ", where a share of the pictures may go missing" if any(RATIOS[setting] for setting in episodes) else ""
+    background = " before a moving background" if agent.config.natural else ""
     film.tell(
-        f"The first {FILMED} agent steps on {task} as the agent sees them, image and depth, where a share of the"
-        f" pictures may go missing.{foreseen} Returns of the whole episodes: {returns}.",
-        f"Film of the robot of {task} before a moving background, in colour and as depth"
+        f"The first {FILMED} agent steps on {task} as the agent sees them, image and depth{gaps}.{foreseen} Returns of"
+        f" the whole episodes: {returns}.",
+        f"Film of the robot of {task}{background}, in colour and as depth"
         f"{', above a prediction of the image' if foreseen else ''}.",
     )
 

@@ -176,7 +176,8 @@ def plot(
     curves, damages = plotting.curves(place, specs, metric, "published" if published else "runs")
     damaged = name_damages(place, damages)
     if curves:
-        title = f"{specs[0].paper}, {specs[0].task}: budget {specs[0].budget}, running mean over {smooth}"
+        title = f"{specs[0].paper}, {specs[0].task}: budget {specs[0].budget}"
+        title += f", running mean over {smooth}" if smooth > 1 else ""
         plotting.draw(curves, title, metric, smooth, out)
         console.print(f"{out} shows {', '.join(curves)}")
     raise typer.Exit(1 if damaged else 0)
