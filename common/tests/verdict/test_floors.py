@@ -9,7 +9,7 @@ from mirl.suite.experiments import Task
 from mirl.suite.records import Reference
 from mirl.verdict.floors import AboveFloor, above, compare_with_floor, floor_of, rows_of
 
-FAR = {"metric": {"name": "eval/far", "unit": "points"}, "margin": 10.0}
+FAR = {"metric": {"name": "eval/return_far", "unit": "points"}, "margin": 10.0}
 TASK = Task.model_validate(task(setting="near", settings={"far": FAR}))
 
 
@@ -37,8 +37,23 @@ def test_of_a_metric_that_should_be_low_the_lowest_floor_is_the_hardest() -> Non
 
 def test_a_setting_without_a_floor_borrows_that_of_the_first_and_says_so() -> None:
     assert str(floor_of([floor(7.0)], TASK, "far")) == "zero action gives 7 in the near setting"
-    own = floor(2.0, metric="eval/far", setting="far")
+    own = floor(2.0, metric="eval/return_far", setting="far")
     assert str(floor_of([floor(7.0), own], TASK, "far")) == "blind guess gives 2"
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        {"name": "eval/reward_error", "higher_is_better": False},  # as of MuMMI's probes
+        {"name": "eval/return_drop", "higher_is_better": False},
+        {"name": "train/solved"},
+    ],
+)
+def test_a_setting_that_measures_something_else_borrows_no_floor(metric: dict[str, Any]) -> None:
+    settings = {"far": {"metric": {"unit": "", **metric}, "margin": 0.1}}
+    registered = Task.model_validate(task(setting="near", settings=settings))
+    assert floor_of([floor(7.0)], registered, "far") is None
+    assert floor_of([floor(7.0)], registered, "near") is not None
 
 
 def test_floors_of_whole_episodes_do_not_hold_for_shorter_ones() -> None:

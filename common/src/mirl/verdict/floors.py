@@ -1,7 +1,7 @@
 """What doing nothing, acting at random or guessing blindly gives: below it nothing is a success, whatever its verdict.
 
-A floor is a row of results/reference with role `floor`. Where a setting has none of its own, the floor of the task's
-first setting stands in for it, and is said to.
+A floor is a row of results/reference with role `floor`. Where a setting has none of its own and measures the same, the
+floor of the task's first setting stands in for it, and is said to.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mirl.suite.experiments import Budget, Task
+from mirl.suite.experiments import Budget, Metric, Task
 from mirl.suite.records import Reference
 from mirl.verdict.statistics import difference_interval, known, summarise
 
@@ -47,13 +47,19 @@ def floor_of(references: Sequence[Reference], task: Task, setting: str) -> Floor
     `references`: see rows_of.
     """
     judged = task.in_setting(setting)
-    for one in (judged, task):
+    for one in (judged, task) if measure_alike(judged.metric, task.metric) else (judged,):
         rows = [row for row in references if row.role == "floor" and row.metric == one.metric.name]
         if rows:
             best = max(rows, key=lambda row: row.value if one.metric.higher_is_better else -row.value)
             borrowed = "" if one.metric.name == judged.metric.name else task.setting
             return Floor(best.value, policy_of(best), borrowed, one.metric.higher_is_better)
     return None
+
+
+def measure_alike(one: Metric, other: Metric) -> bool:
+    """Whether two metrics are of one quantity, the word after the slash: `eval/return_moderate`, `train/return`."""
+    kinds = {metric.name.partition("/")[2].partition("_")[0] for metric in (one, other)}
+    return len(kinds) == 1 and one.higher_is_better == other.higher_is_better
 
 
 def policy_of(floor: Reference) -> str:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from scipy import stats
 from mirl.suite import experiments as registry
 from mirl.suite.plot import COLOURS
 from mirl.suite.records import Reference
-from mirl.suite.report import figures, interactive, words
+from mirl.suite.report import figures, filters, interactive, words
 from mirl.suite.report.collect import collect
 from mirl.suite.report.curves import Curve
 from mirl.suite.report.site import HERE
@@ -51,6 +52,16 @@ def test_a_bound_that_would_flatten_the_figure_is_left_to_the_caption():
     assert figures.near([far, close], [9.0, 20.0]) == [close]
     assert figures.near([close], []) == []
     assert figures.near([close], [math.nan]) == []
+
+
+def test_a_caption_names_no_bound_of_what_was_not_run():
+    """As of a return, beneath a probe that measures an error."""
+    bounds = (reference(1000, role="ceiling", method="any"), reference(38, role="floor", method="any"))
+    waiting = SimpleNamespace(bounds=bounds, ours=SimpleNamespace(n=0))
+    probe = SimpleNamespace(bounds=(), ours=SimpleNamespace(n=2))
+    run = SimpleNamespace(bounds=bounds[:1], ours=SimpleNamespace(n=1))
+    tasks = [SimpleNamespace(budget="workstation", rows=[waiting, one]) for one in (probe, run)]
+    assert [filters.bounds_sentence(one) for one in tasks] == ["", "Ceiling 1000 (dotted where it lies near)."]
 
 
 def test_every_method_of_the_longest_list_has_a_look_of_its_own():

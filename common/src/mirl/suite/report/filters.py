@@ -84,8 +84,8 @@ def tasks_of(claim: ClaimRow) -> str:
 
 
 def bounds_sentence(task: TaskReport) -> str:
-    """'Ceiling 49, floor 0.5.'; '' where neither is known."""
-    bounds = [f"{bound.role} {bound.value:g}" for bound in distinct(judged_rows(task))]
+    """'Ceiling 49, floor 0.5.' of what was run; '' where neither is known."""
+    bounds = [f"{bound.role} {bound.value:g}" for bound in distinct([row for row in judged_rows(task) if row.ours.n])]
     return (", ".join(bounds) + " (dotted where it lies near).").capitalize() if bounds else ""
 
 
