@@ -19,9 +19,9 @@ from sami.rollout import Player
 SEED = 42
 """random_state of the original's t-SNE (card 6)."""
 FRAMES_PER_SECOND = 10
-MOST_FRAMES, MOST_FRAMES_OF_SEVERAL = 200, 60
+MOST_FRAMES, MOST_FRAMES_OF_SEVERAL = 200, 35
 """Of a film of one setting, which shows whole episodes, and of one of several."""
-FILMED = 120
+FILMED = 70
 """Steps of each episode in a film of several settings: it is as fast as the robots, and small."""
 PANELS, PANELS_OF_SEVERAL = 4, 3
 """Environments side by side in a film of one setting, and of each of several."""
