@@ -119,7 +119,10 @@ def tracked_files() -> list[Path]:
 
 
 def test_no_tracked_file_is_large():
-    assert not [path for path in tracked_files() if path.exists() and path.stat().st_size > 2**20]
+    """Published policies have a limit of their own, to which `mirl check` holds them."""
+    policies = (ROOT / "results/published").glob("**/policy/*")
+    others = set(tracked_files()) - set(policies)
+    assert not [path for path in others if path.exists() and path.stat().st_size > 2**20]
 
 
 def test_no_tracked_file_names_a_home_folder():
