@@ -12,7 +12,7 @@ from mirl.config import ConfigError, nearest
 from mirl.suite.manifests import DamagedRunError, damage
 from mirl.suite.results import Source, directory_of, read_metrics, read_state
 from mirl.suite.selection import RunSpec
-from mirl.suite.series import align, recorded_values
+from mirl.suite.series import align, recorded_values, running_mean
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -56,7 +56,7 @@ def draw(by_method: Mapping[str, Sequence[pd.Series]], title: str, metric: str, 
     the steps of all of them or, where these differ, over stretches of equal length."""
     figure, axes = plt.subplots(figsize=(7.0, 3.6), layout="constrained")
     for number, (method, seeds) in enumerate(by_method.items()):
-        smooth = [seed.rolling(points, min_periods=1).mean() for seed in seeds]
+        smooth = [running_mean(seed, points) for seed in seeds]
         colour = COLOURS[number % len(COLOURS)]
         for seed in smooth:
             axes.plot(seed.index, seed, color=colour, linewidth=0.8, alpha=0.35)

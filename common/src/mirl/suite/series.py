@@ -19,6 +19,11 @@ def recorded_values(table: pd.DataFrame, name: str) -> pd.Series:
     return rows.set_index("env_step")["value"].replace([np.inf, -np.inf], np.nan)
 
 
+def running_mean(series: pd.Series, points: int) -> pd.Series:
+    """Over a seed's own last `points` recorded values; over fewer at its beginning."""
+    return series.rolling(points, min_periods=1).mean()
+
+
 def align(recorded: Sequence[pd.Series], points: int = POINTS) -> tuple[Array, Array, bool]:
     """Common environment steps (points,), each seed's values there (seeds, points), and whether they were averaged.
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from mirl.suite.experiments import UNBOUNDED
-from mirl.suite.series import Array, align
+from mirl.suite.series import Array, align, running_mean
 from mirl.verdict.statistics import LEAST_FOR_INTERVAL, Interval
 
 SMOOTH = 5
@@ -77,4 +77,4 @@ def curve_names(tables: Sequence[pd.DataFrame], registered: Sequence[str]) -> li
 
 def smoothed(series: pd.Series, name: str, points: int = SMOOTH) -> pd.Series:
     """Running mean of what training recorded; evaluations stay as they are."""
-    return series.rolling(points, min_periods=1).mean() if name.startswith("train/") else series
+    return running_mean(series, points) if name.startswith("train/") else series
